@@ -1,0 +1,115 @@
+"""Cash and positions, exact to the last digit."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from trading.engine.bars import price_of
+from trading.engine.orders import Side
+
+ZERO: Final = Decimal(0)
+_COST_STEP: Final = Decimal("1e-12")
+
+
+class Position:
+    """Units held of one symbol: positive is long, negative is short.
+
+    ``cost`` is the signed amount paid for what is held, fees excluded, so that ``avg_price = cost / qty``;
+    ``realized_pnl`` is what closed units have earned. Closing releases cost in proportion; whatever the rounding, what
+    is released and what stays add up to what was there.
+    """
+
+    __slots__ = ("symbol", "qty", "cost", "realized_pnl", "units", "last")
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.qty = ZERO
+        self.cost = ZERO
+        self.realized_pnl = ZERO
+        self.units = 0.0
+        self.last = 0.0
+
+    @property
+    def avg_price(self) -> Decimal:
+        return self.cost / self.qty if self.qty else ZERO
+
+    @property
+    def market_value(self) -> Decimal:
+        """Signed value at the last close, in the quote currency."""
+        return self.qty * price_of(self.last) if self.qty else ZERO
+
+    @property
+    def unrealized_pnl(self) -> Decimal:
+        return self.market_value - self.cost
+
+    def trade(self, signed_qty: Decimal, price: Decimal) -> None:
+        """Book an execution: positive ``signed_qty`` buys. May close, open, or turn the position over."""
+        held = self.qty
+        closing = ZERO
+        if held and (held > 0) != (signed_qty > 0):
+            closing = signed_qty if abs(signed_qty) <= abs(held) else -held
+            released = self.cost if closing == -held else (self.cost * -closing / held).quantize(_COST_STEP)
+            self.realized_pnl += -closing * price - released
+            self.cost -= released
+        self.cost += (signed_qty - closing) * price
+        self.qty = held + signed_qty
+        self.units = float(self.qty)
+
+
+class Portfolio:
+    """The cash and the positions of one run.
+
+    ``cash`` starts at ``starting_cash`` and changes by fills alone. ``mark`` is a running float of the market value,
+    good for a curve; every figure that a person sees comes from `equity`, which is exact.
+    """
+
+    __slots__ = ("starting_cash", "cash", "fees", "positions", "mark", "_cash")
+
+    def __init__(self, starting_cash: Decimal) -> None:
+        self.starting_cash = starting_cash
+        self.cash = starting_cash
+        self.fees = ZERO
+        self.positions: dict[str, Position] = {}
+        self.mark = 0.0
+        self._cash = float(starting_cash)
+
+    def position(self, symbol: str) -> Position:
+        position = self.positions.get(symbol)
+        if position is None:
+            position = self.positions[symbol] = Position(symbol)
+        return position
+
+    def trade(self, symbol: str, side: Side, qty: Decimal, price: Decimal, fee: Decimal) -> Position:
+        """Book one execution of ``qty`` units at ``price``; returns the position after it."""
+        signed = qty if side is Side.BUY else -qty
+        position = self.position(symbol)
+        position.trade(signed, price)
+        self.cash -= signed * price + fee
+        self.fees += fee
+        self._cash = float(self.cash)
+        # Summing anew at each fill keeps the running mark from gathering rounding errors over millions of bars.
+        self.mark = sum(held.units * held.last for held in self.positions.values())
+        return position
+
+    @property
+    def approximate_equity(self) -> float:
+        """Cash and positions at the last closes, as a float."""
+        return self._cash + self.mark
+
+    @property
+    def market_value(self) -> Decimal:
+        return sum((held.market_value for held in self.positions.values()), ZERO)
+
+    @property
+    def equity(self) -> Decimal:
+        """Cash plus positions at their last closes, exact."""
+        return self.cash + self.market_value
+
+    @property
+    def realized_pnl(self) -> Decimal:
+        return sum((held.realized_pnl for held in self.positions.values()), ZERO)
+
+    @property
+    def unrealized_pnl(self) -> Decimal:
+        return sum((held.unrealized_pnl for held in self.positions.values()), ZERO)

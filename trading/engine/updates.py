@@ -1,0 +1,37 @@
+"""What a venue tells about an order, in one shape for all venues."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+
+class UpdateKind(StrEnum):
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    FILL = "fill"
+    CANCELLED = "cancelled"
+    CANCEL_REFUSED = "cancel_refused"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """One report about the order with this client order id.
+
+    ``time`` is the venue's, in nanoseconds since the epoch. For a fill, ``qty`` and ``price`` are those of this one
+    execution, ``execution_id`` is the venue's name for it (a second report of the same id is ignored) and ``fee`` is
+    what it cost.
+    """
+
+    kind: UpdateKind
+    client_order_id: str
+    time: int
+    venue_order_id: str | None = None
+    execution_id: str = ""
+    qty: Decimal = Decimal(0)
+    price: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+    reason: str = ""
