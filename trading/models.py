@@ -1,0 +1,289 @@
+"""Tables of the trading app.
+
+`LedgerEvent` is the truth: append-only facts, hash-chained per run. `Order`, `Fill`, `Position` and `EquityPoint` are
+projections of it, written in the same transaction by `trading.ledger` and by nothing else. `Run` is who, what and
+whether it is alive.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db import models
+
+
+class Numeric(models.DecimalField):
+    """PostgreSQL ``numeric`` without a fixed scale, so that a price keeps the digits that it came with."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_digits", 60)
+        kwargs.setdefault("decimal_places", 20)
+        super().__init__(*args, **kwargs)
+
+    def db_type(self, connection: Any) -> str:
+        return "numeric"
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        return value
+
+
+class Mode(models.TextChoices):
+    BACKTEST = "backtest"
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class RunStatus(models.TextChoices):
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    REDUCING = "reducing"
+    DRAINING = "draining"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    KILLED = "killed"
+    HALTED = "halted"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    INTERRUPTED = "interrupted"
+
+
+class Bot(models.Model):
+    """A saved recipe with a name."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.SlugField(max_length=80, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "bots"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BotVersion(models.Model):
+    """One immutable recipe of a bot; a change makes a new row."""
+
+    bot = models.ForeignKey(Bot, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    recipe = models.JSONField()
+    sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "bot_versions"
+        ordering = ["bot", "-number"]
+        constraints = [models.UniqueConstraint(fields=["bot", "number"], name="bot_version_number_once")]
+
+    def __str__(self) -> str:
+        return f"{self.bot} v{self.number}"
+
+
+class Run(models.Model):
+    """One execution of a strategy. Owned through a lease by at most one process at a time."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    bot = models.ForeignKey(Bot, null=True, blank=True, on_delete=models.PROTECT, related_name="runs")
+    bot_version = models.ForeignKey(BotVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="runs")
+    task_id = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=120)
+    mode = models.CharField(max_length=10, choices=Mode.choices)
+    status = models.CharField(max_length=12, choices=RunStatus.choices, default=RunStatus.QUEUED)
+    reason = models.TextField(blank=True, default="")
+    venue = models.CharField(max_length=20, default="sim")
+    synthetic = models.BooleanField(default=False, help_text="Prices are made up, not a market's")
+    recipe = models.JSONField(help_text="The recipe as started, secrets redacted")
+    starting_cash = Numeric()
+    final_equity = Numeric(null=True, blank=True)
+    total_pnl = Numeric(null=True, blank=True)
+    cash = Numeric(null=True, blank=True)
+    num_bars = models.BigIntegerField(default=0)
+    num_fills = models.BigIntegerField(default=0)
+    ledger_hash = models.CharField(max_length=64, blank=True, default="")
+    metrics = models.JSONField(default=dict, blank=True, help_text="sharpe, total_return, max_drawdown, …")
+    state = models.JSONField(default=dict, blank=True, help_text="Last flushed state of the session")
+    model_urn = models.CharField(max_length=200, blank=True, default="")
+    pipeline_urn = models.CharField(max_length=200, blank=True, default="")
+    created_by = models.CharField(max_length=150, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    stop_requested_at = models.DateTimeField(null=True, blank=True)
+    # The lease: who runs it, until when, under which fencing token.
+    owner = models.CharField(max_length=120, blank=True, default="")
+    fencing_token = models.BigIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "runs"
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["-created_at"]),
+            models.Index(fields=["status", "-created_at"]),
+            models.Index(fields=["bot", "-created_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {str(self.id)[:8]}"
+
+
+class LedgerHead(models.Model):
+    """The end of a run's chain; the row that every append locks."""
+
+    run = models.OneToOneField(Run, primary_key=True, on_delete=models.PROTECT, related_name="head")
+    seq = models.BigIntegerField(default=0)
+    hash = models.BinaryField(max_length=32)
+    fencing_token = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "ledger_heads"
+
+
+class LedgerEvent(models.Model):
+    """One fact of one run. Never updated, never deleted: triggers see to it."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="events", db_index=False)
+    seq = models.BigIntegerField()
+    kind = models.CharField(max_length=32)
+    event_time = models.DateTimeField(help_text="When it happened, in the run's own time")
+    payload = models.JSONField()
+    hash = models.BinaryField(max_length=32)
+    recorded_at = models.DateTimeField(help_text="When it was written, wall clock")
+
+    class Meta:
+        db_table = "ledger_events"
+        ordering = ["run", "seq"]
+        constraints = [models.UniqueConstraint(fields=["run", "seq"], name="ledger_event_seq_once")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} #{self.seq} {self.kind}"
+
+
+class LedgerAnchor(models.Model):
+    """A link of the global chain: where each run's chain stood, so that a cut tail shows."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="anchors")
+    seq = models.BigIntegerField()
+    head_hash = models.BinaryField(max_length=32)
+    hash = models.BinaryField(max_length=32)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "ledger_anchors"
+        ordering = ["id"]
+
+
+class Order(models.Model):
+    id = models.CharField(primary_key=True, max_length=64)
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="orders", db_index=False)
+    client_order_id = models.CharField(max_length=64, unique=True)
+    venue_order_id = models.CharField(max_length=64, null=True, blank=True)
+    symbol = models.CharField(max_length=50)
+    side = models.CharField(max_length=4)
+    type = models.CharField(max_length=16)
+    time_in_force = models.CharField(max_length=4)
+    qty = Numeric()
+    filled_qty = Numeric(default=0)
+    limit_price = Numeric(null=True, blank=True)
+    stop_price = Numeric(null=True, blank=True)
+    avg_fill_price = Numeric(null=True, blank=True)
+    status = models.CharField(max_length=16)
+    signal = models.CharField(max_length=4, default="")
+    reason = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "orders"
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["run", "-created_at", "-id"]),
+            models.Index(fields=["symbol", "-created_at"]),
+            models.Index(
+                fields=["run"],
+                name="orders_open",
+                condition=models.Q(
+                    status__in=["intended", "submitted", "accepted", "partially_filled", "pending_cancel", "unknown"]
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.qty} {self.symbol} {self.status}"
+
+
+class Fill(models.Model):
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="fills", db_index=False)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="fills")
+    venue_execution_id = models.CharField(max_length=80)
+    symbol = models.CharField(max_length=50)
+    side = models.CharField(max_length=4)
+    qty = Numeric()
+    price = Numeric()
+    fee = Numeric(default=0)
+    filled_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "fills"
+        ordering = ["-filled_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["run", "venue_execution_id"], name="fill_execution_once")]
+        indexes = [models.Index(fields=["run", "-filled_at", "-id"])]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.qty} {self.symbol} @ {self.price}"
+
+
+class Position(models.Model):
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="positions", db_index=False)
+    symbol = models.CharField(max_length=50)
+    qty = Numeric()
+    cost = Numeric(help_text="Signed amount paid for what is held, fees excluded")
+    avg_price = Numeric()
+    realized_pnl = Numeric(default=0)
+    last_price = Numeric(null=True, blank=True, help_text="The last close that a state flush saw")
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "positions"
+        ordering = ["symbol"]
+        constraints = [models.UniqueConstraint(fields=["run", "symbol"], name="position_once")]
+
+    def __str__(self) -> str:
+        return f"{self.qty} {self.symbol}"
+
+
+class EquityPoint(models.Model):
+    """Equity and cash of a run at the end of a bar."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="equity", db_index=False)
+    time = models.DateTimeField()
+    equity = Numeric()
+    cash = Numeric()
+
+    class Meta:
+        db_table = "equity_points"
+        ordering = ["run", "time"]
+        constraints = [models.UniqueConstraint(fields=["run", "time"], name="equity_point_once")]
+
+
+class RiskEvent(models.Model):
+    """A breach, a halt or a refusal worth a person's attention."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(Run, null=True, on_delete=models.PROTECT, related_name="risk_events")
+    code = models.CharField(max_length=60)
+    message = models.TextField()
+    figure = Numeric(null=True, blank=True)
+    limit = Numeric(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "risk_events"
+        ordering = ["-id"]
