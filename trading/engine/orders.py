@@ -58,7 +58,7 @@ TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
     _S.PARTIALLY_FILLED: (_AT_VENUE - {_S.ACCEPTED, _S.REJECTED}) | {_S.UNKNOWN},
     _S.PENDING_CANCEL: _AT_VENUE - {_S.PENDING_CANCEL} | {_S.UNKNOWN},
     _S.UNKNOWN: _AT_VENUE | {_S.SUBMITTED},
-    _S.FILLED: frozenset(),
+    _S.FILLED: frozenset({_S.FILLED}),
     _S.REJECTED: _LATE_FILL,
     _S.CANCELLED: _LATE_FILL,
     _S.EXPIRED: _LATE_FILL,

@@ -1,0 +1,114 @@
+"""What every venue offers, in a synchronous and an asynchronous form.
+
+An adapter maps, sends, and reports what the venue said; it decides nothing. Its errors are those of
+`trading.engine.errors`, named by the reaction that they need. What becomes of an order after the call comes as
+`OrderUpdate`, in the order in which the venue told it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from decimal import Decimal
+
+import msgspec
+
+from trading.engine.bars import Bar
+from trading.engine.orders import OrderRecord
+from trading.engine.updates import OrderUpdate
+
+
+class VenuePosition(msgspec.Struct, frozen=True):
+    """Units that the venue says are held; negative is short."""
+
+    symbol: str
+    qty: Decimal
+
+
+class VenueAccount(msgspec.Struct, frozen=True):
+    """Money as the venue states it, in the account's currency."""
+
+    account: str
+    cash: Decimal
+    equity: Decimal
+    buying_power: Decimal
+
+
+class IBrokerage(ABC):
+    """A venue by blocking calls. Updates gather until `drain_updates` takes them."""
+
+    venue: str
+    live: bool = False
+
+    @abstractmethod
+    def connect(self) -> None:
+        """Open the connection; raises `Fatal` when it can never work, `Transient` when it may later."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    @property
+    @abstractmethod
+    def updates_healthy(self) -> bool:
+        """Whether order updates are flowing; no order may leave while they are not."""
+
+    @abstractmethod
+    def submit_order(self, order: OrderRecord) -> None:
+        """Send a new order; raises `Rejected`, or `Unknown` when it may have arrived."""
+
+    @abstractmethod
+    def cancel_order(self, order: OrderRecord) -> None:
+        """Ask for a cancel; the outcome comes as an update."""
+
+    @abstractmethod
+    def cancel_all(self) -> int:
+        """Cancel every open order of this account; returns how many were asked for."""
+
+    @abstractmethod
+    def drain_updates(self) -> list[OrderUpdate]:
+        """The updates since the last call, oldest first."""
+
+    @abstractmethod
+    def query_positions(self) -> list[VenuePosition]: ...
+
+    @abstractmethod
+    def query_account(self) -> VenueAccount: ...
+
+    def on_bar(self, bar: Bar) -> None:
+        """See a market bar before the strategy does. Only a simulated venue has a use for it."""
+
+
+class IAsyncBrokerage(ABC):
+    """A venue by awaitable calls. Updates arrive on ``_order_event_queue``."""
+
+    venue: str
+    live: bool = False
+    _order_event_queue: asyncio.Queue[OrderUpdate]
+
+    @abstractmethod
+    async def connect_async(self) -> None: ...
+
+    @abstractmethod
+    async def close_async(self) -> None: ...
+
+    @property
+    @abstractmethod
+    def updates_healthy(self) -> bool: ...
+
+    @abstractmethod
+    async def submit_order_async(self, order: OrderRecord) -> None: ...
+
+    @abstractmethod
+    async def cancel_order_async(self, order: OrderRecord) -> None: ...
+
+    @abstractmethod
+    async def cancel_all_async(self) -> int: ...
+
+    @abstractmethod
+    async def query_positions_async(self) -> list[VenuePosition]: ...
+
+    @abstractmethod
+    async def query_account_async(self) -> VenueAccount: ...
+
+    def on_bar(self, bar: Bar) -> None:
+        """See a market bar before the strategy does. Only a simulated venue has a use for it."""
