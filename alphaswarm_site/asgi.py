@@ -1,0 +1,13 @@
+"""HTTP and sockets, served by daphne."""
+
+import os
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alphaswarm_site.settings")
+http = get_asgi_application()
+
+from trading.routing import websocket_urlpatterns  # noqa: E402  (its models need the loaded apps)
+
+application = ProtocolTypeRouter({"http": http, "websocket": URLRouter(websocket_urlpatterns)})

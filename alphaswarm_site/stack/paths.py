@@ -1,0 +1,77 @@
+"""Where a stack keeps its things. One folder, ALPHASWARM_VAR, is one stack."""
+
+import hashlib
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+LONGEST_SOCKET = 107
+LONGEST_NAME = "postgres/.s.PGSQL.5432"
+
+
+@dataclass(frozen=True)
+class StackPaths:
+    """The folders and files of the stack in `var`."""
+
+    var: Path
+
+    @classmethod
+    def from_environment(cls) -> "StackPaths":
+        return cls(Path(os.environ.get("ALPHASWARM_VAR") or BASE_DIR / "var").resolve())
+
+    @property
+    def run(self) -> Path:
+        """The folder of the sockets. A socket's path holds 107 bytes at most, and in a URL no space: where `var`
+        is too long or too odd, a short folder of its own in /tmp stands in, the same one each time."""
+        run = self.var / "run"
+        if re.fullmatch(r"[A-Za-z0-9._/-]+", str(run)) and len(str(run / LONGEST_NAME)) <= LONGEST_SOCKET:
+            return run
+        digest = hashlib.sha256(str(self.var).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"alphaswarm-{os.getuid()}-{digest}"
+
+    @property
+    def postgres_data(self) -> Path:
+        return self.var / "postgres"
+
+    @property
+    def postgres_sockets(self) -> Path:
+        return self.run / "postgres"
+
+    @property
+    def redis_data(self) -> Path:
+        return self.var / "redis"
+
+    @property
+    def redis_socket(self) -> Path:
+        return self.run / "redis.sock"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        return self.run / "supervisor.sock"
+
+    @property
+    def log(self) -> Path:
+        return self.var / "log"
+
+    @property
+    def env(self) -> Path:
+        """While `alphaswarm up` runs: DATABASE_URL= and REDIS_URL= lines for scripts to source."""
+        return self.var / "env"
+
+    @property
+    def secret_key(self) -> Path:
+        return self.var / "secret_key"
+
+    @property
+    def static(self) -> Path:
+        return self.var / "static"
+
+    def database_url(self, role: str = "alphaswarm", name: str = "alphaswarm") -> str:
+        return f"postgresql://{role}@/{name}?host={self.postgres_sockets}"
+
+    @property
+    def redis_url(self) -> str:
+        return f"unix://{self.redis_socket}"

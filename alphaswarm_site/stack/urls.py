@@ -1,0 +1,29 @@
+"""Which PostgreSQL and Redis a process talks to: the environment's, those of a stack that is up, or the bundled ones."""
+
+import os
+from dataclasses import dataclass
+
+from dotenv import dotenv_values
+
+from alphaswarm_site.stack.paths import StackPaths
+
+
+@dataclass(frozen=True)
+class ServerUrls:
+    database: str
+    redis: str
+
+    @classmethod
+    def find(cls, paths: StackPaths) -> "ServerUrls":
+        up = dotenv_values(paths.env, interpolate=False) if paths.env.exists() else {}
+
+        def pick(name: str, bundled: str) -> str:
+            return os.environ.get(name) or up.get(name) or bundled
+
+        return cls(pick("DATABASE_URL", paths.database_url()), pick("REDIS_URL", paths.redis_url))
+
+    def bundled_database(self, paths: StackPaths) -> bool:
+        return self.database == paths.database_url()
+
+    def bundled_redis(self, paths: StackPaths) -> bool:
+        return self.redis == paths.redis_url
