@@ -74,8 +74,9 @@ class IBrokerage(ABC):
     @abstractmethod
     def query_account(self) -> VenueAccount: ...
 
-    def on_bar(self, bar: Bar) -> None:
-        """See a market bar before the strategy does. Only a simulated venue has a use for it."""
+    def on_bar(self, bar: Bar) -> bool:
+        """See a market bar before the strategy does; whether that may have made updates. For simulated venues."""
+        return False
 
 
 class IAsyncBrokerage(ABC):
@@ -110,5 +111,6 @@ class IAsyncBrokerage(ABC):
     @abstractmethod
     async def query_account_async(self) -> VenueAccount: ...
 
-    def on_bar(self, bar: Bar) -> None:
-        """See a market bar before the strategy does. Only a simulated venue has a use for it."""
+    def on_bar(self, bar: Bar) -> bool:
+        """See a market bar before the strategy does; whether that may have made updates. For simulated venues."""
+        return False

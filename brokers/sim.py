@@ -87,13 +87,15 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
     def close(self) -> None:
         """Nothing to close."""
 
-    def on_bar(self, bar: Bar) -> None:
+    def on_bar(self, bar: Bar) -> bool:
         symbol = bar.symbol
         self._bar[symbol] = bar
         self._now = bar.time
         resting = self._resting.get(symbol)
-        if resting:
-            self._resting[symbol] = {key: order for key, order in resting.items() if self._rests(order, bar)}
+        if not resting:
+            return False
+        self._resting[symbol] = {key: order for key, order in resting.items() if self._rests(order, bar)}
+        return True
 
     def _rests(self, order: OrderRecord, bar: Bar) -> bool:
         """Match one order against the bar; whether it is still in the book after it."""

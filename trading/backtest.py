@@ -1,0 +1,80 @@
+"""The synchronous driver: a plain loop that feeds the engine bars and carries out what it decides."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable
+
+from brokers.base import IBrokerage
+from trading.engine.bars import Bar
+from trading.engine.effects import Submit
+from trading.engine.engine import Engine
+
+#: Called now and then with the number of bars done; returns False to stop early.
+Progress = Callable[[int], bool]
+#: The in-flight limits: called after each bar with the equity, may halt the engine.
+Watch = Callable[[Engine, float], None]
+
+PROGRESS_EVERY = 2_000
+
+
+class Curve:
+    """Equity at the end of each bar: ``times`` in nanoseconds, ``equity`` in the account's currency, as floats."""
+
+    __slots__ = ("times", "equity")
+
+    def __init__(self) -> None:
+        self.times = array("q")
+        self.equity = array("d")
+
+
+def drive(
+    engine: Engine,
+    venue: IBrokerage,
+    bars: Iterable[Bar],
+    curve: Curve,
+    watch: Watch | None = None,
+    progress: Progress | None = None,
+) -> bool:
+    """Run the engine over all bars, then cancel what is still open; whether it got to the end of the feed.
+
+    Within a bar: the venue matches what rested, the engine hears of it, the strategy decides, its orders go to the
+    venue, and the equity is recorded.
+    """
+    portfolio = engine.portfolio
+    add_time = curve.times.append
+    add_equity = curve.equity.append
+    on_bar, venue_bar, deliver = engine.on_bar, venue.on_bar, _deliver
+    whole = True
+    for bar in bars:
+        if venue_bar(bar):
+            deliver(engine, venue)
+        effects = on_bar(bar)
+        if effects:
+            for effect in effects:
+                if isinstance(effect, Submit):
+                    engine.on_submitted(effect.order)
+                    venue.submit_order(effect.order)
+                    deliver(engine, venue)
+        equity = portfolio.approximate_equity
+        add_time(bar.time)
+        add_equity(equity)
+        if watch is not None:
+            watch(engine, equity)
+        if engine.halted or (progress and not engine.bars % PROGRESS_EVERY and not progress(engine.bars)):
+            whole = False
+            break
+    drain(engine, venue, engine.halted or "the feed ended")
+    return whole
+
+
+def drain(engine: Engine, venue: IBrokerage, reason: str) -> None:
+    """Cancel every open order and hear what became of it."""
+    for effect in engine.cancel_open(reason):
+        venue.cancel_order(effect.order)
+    _deliver(engine, venue)
+
+
+def _deliver(engine: Engine, venue: IBrokerage) -> None:
+    for update in venue.drain_updates():
+        engine.on_update(update)
