@@ -1,11 +1,54 @@
 """`alphaswarm`, the same program as `python manage.py`."""
 
 import os
+import signal
 import sys
+from contextlib import nullcontext
+from types import FrameType
 
-from django.core.management import execute_from_command_line
+from django.core.management import ManagementUtility
+
+from alphaswarm_site.stack.errors import StackError
+from alphaswarm_site.stack.paths import StackPaths
+from alphaswarm_site.stack.running import servers
+
+# Django's own commands that touch the database; the product's commands see to their servers themselves.
+WITH_SERVERS = frozenset(
+    [
+        "changepassword",
+        "clearsessions",
+        "createsuperuser",
+        "dbshell",
+        "dumpdata",
+        "flush",
+        "inspectdb",
+        "loaddata",
+        "migrate",
+        "shell",
+        "showmigrations",
+        "sqlmigrate",
+    ]
+)
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alphaswarm_site.settings")
-    execute_from_command_line(sys.argv)
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        _run(sys.argv)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+def _run(argv: list[str]) -> None:
+    wanted = len(argv) > 1 and argv[1] in WITH_SERVERS
+    try:
+        with servers(StackPaths.from_environment()) if wanted else nullcontext():
+            ManagementUtility(argv).execute()
+    except StackError as error:
+        sys.exit(str(error))
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End by an exception, so that servers which this command started are stopped on the way out."""
+    sys.exit(128 + number)

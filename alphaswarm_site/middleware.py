@@ -16,7 +16,10 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 
-def content_security_policy(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+def content_security_policy(get_response: Handler) -> Handler:
     """Scripts, styles and sockets of this site alone; nothing inline, nothing evaluated."""
 
     def middleware(request: HttpRequest) -> HttpResponse:

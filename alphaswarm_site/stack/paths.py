@@ -1,15 +1,21 @@
 """Where a stack keeps its things. One folder, ALPHASWARM_VAR, is one stack."""
 
 import hashlib
+import importlib.util
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 LONGEST_SOCKET = 107
 LONGEST_NAME = "postgres/.s.PGSQL.5432"
+
+
+def installed(package: str) -> Path:
+    """The folder of an installed package, without importing it: these two warn or write files as they load."""
+    spec = importlib.util.find_spec(package)
+    return Path(spec.origin).parent if spec and spec.origin else Path("missing") / package
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class StackPaths:
         if re.fullmatch(r"[A-Za-z0-9._/-]+", str(run)) and len(str(run / LONGEST_NAME)) <= LONGEST_SOCKET:
             return run
         digest = hashlib.sha256(str(self.var).encode()).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"alphaswarm-{os.getuid()}-{digest}"
+        return Path("/tmp") / f"alphaswarm-{os.getuid()}-{digest}"
 
     @property
     def postgres_data(self) -> Path:

@@ -1,4 +1,4 @@
-"""Which PostgreSQL and Redis a process talks to: the environment's, those of a stack that is up, or the bundled ones."""
+"""Which PostgreSQL and Redis a process talks to: those it was told, those of a stack that is up, or its own."""
 
 import os
 from dataclasses import dataclass
