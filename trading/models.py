@@ -95,6 +95,7 @@ class Run(models.Model):
     reason = models.TextField(blank=True, default="")
     venue = models.CharField(max_length=20, default="sim")
     synthetic = models.BooleanField(default=False, help_text="Prices are made up, not a market's")
+    live_paced = models.BooleanField(default=True, help_text="Bars come by the clock, not as fast as they can be read")
     recipe = models.JSONField(help_text="The recipe as started, secrets redacted")
     starting_cash = Numeric()
     final_equity = Numeric(null=True, blank=True)

@@ -1,0 +1,131 @@
+"""The verbs. Pages, the API and the command line call these and nothing deeper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from access import audit
+from access.principals import Principal
+from trading import dispatch, ledger, recipes, runner
+from trading.admission import GateRefused, KillEngaged, admit
+from trading.engine.bars import to_nanos
+from trading.engine.records import Kind, Record
+from trading.models import Bot, BotVersion, Mode, Run, RunStatus
+from trading.recipes import Recipe
+
+__all__ = [
+    "ENDED",
+    "GateRefused",
+    "KillEngaged",
+    "create_bot",
+    "start_backtest",
+    "start_paper",
+    "stop",
+    "stop_all",
+]
+
+Config = Recipe | Mapping[str, Any] | str | Path
+
+ENDED = [
+    RunStatus.COMPLETED,
+    RunStatus.STOPPED,
+    RunStatus.KILLED,
+    RunStatus.HALTED,
+    RunStatus.FAILED,
+    RunStatus.BLOCKED,
+    RunStatus.INTERRUPTED,
+]
+
+
+def start_paper(
+    config: Config,
+    *,
+    principal: Principal,
+    bot: Bot | None = None,
+    bot_version: BotVersion | None = None,
+    enqueue: bool = True,
+    **secrets: Any,
+) -> Run:
+    """Admit a paper or live run and, unless the caller will run it itself, hand it to the workers.
+
+    Raises `trading.recipes.RecipeError`, `GateRefused` (the blocked run is kept) or `KillEngaged`.
+    """
+    parts = runner.assemble(runner.read_recipe(config), **secrets)
+    return _start(parts.recipe, parts.facts(), "run.start", principal, bot, bot_version, enqueue)
+
+
+def start_backtest(
+    config: Config,
+    *,
+    principal: Principal,
+    bot: Bot | None = None,
+    bot_version: BotVersion | None = None,
+    enqueue: bool = True,
+) -> Run:
+    """Queue a backtest of a recipe; it passes no gate, for it can send no order."""
+    parts = runner.assemble(runner.read_recipe(config))
+    facts = replace(parts.facts(), mode=Mode.BACKTEST)
+    return _start(parts.recipe, facts, "backtest.start", principal, bot, bot_version, enqueue)
+
+
+def _start(
+    recipe: Recipe,
+    facts: Any,
+    verb: str,
+    principal: Principal,
+    bot: Bot | None,
+    bot_version: BotVersion | None,
+    enqueue: bool,
+) -> Run:
+    # Not one transaction around both: a refused run must stay as a row when GateRefused goes up.
+    run = admit(recipe, facts, created_by=principal.name, bot=bot, bot_version=bot_version)
+    audit.record(principal, verb, f"run:{run.id}", name=run.name)
+    if enqueue:
+        transaction.on_commit(lambda: dispatch.send(run))
+    return run
+
+
+@transaction.atomic
+def stop(run: Run, *, principal: Principal) -> Run:
+    """Ask a run to drain. A run that nobody has claimed yet is stopped on the spot; an ended one stays as it is."""
+    run = Run.objects.select_for_update().get(pk=run.pk)
+    if run.status in ENDED:
+        return run
+    Run.objects.filter(pk=run.pk).update(stop_requested_at=Now())
+    audit.record(principal, "run.stop", f"run:{run.id}", name=run.name)
+    if run.status == RunStatus.QUEUED:
+        now = datetime.now(UTC)
+        reason = "stopped before it began"
+        data = {"status": RunStatus.STOPPED.value, "reason": reason, "ended_at": now.isoformat()}
+        ledger.append_now(run.id, [Record(Kind.RUN_STATUS, to_nanos(now), reason=reason, data=data)])
+    run.refresh_from_db()
+    return run
+
+
+def stop_all(*, principal: Principal) -> list[Run]:
+    """Ask every paper and live run that has not ended to drain."""
+    active = Run.objects.exclude(status__in=ENDED).exclude(mode=Mode.BACKTEST).order_by("created_at")
+    return [stop(run, principal=principal) for run in active]
+
+
+@transaction.atomic
+def create_bot(name: str, config: Config, *, principal: Principal) -> Bot:
+    """Save a recipe under a name; saving another recipe under the same name adds a version."""
+    recipe = runner.read_recipe(config)
+    runner.assemble(recipe)
+    bot, _ = Bot.objects.get_or_create(name=name)
+    bot = Bot.objects.select_for_update().get(pk=bot.pk)
+    latest = bot.versions.order_by("-number").first()
+    digest = recipes.sha256(recipe)
+    if latest is None or latest.sha256 != digest:
+        number = 1 if latest is None else latest.number + 1
+        BotVersion.objects.create(bot=bot, number=number, recipe=recipes.redacted(recipe), sha256=digest)
+        audit.record(principal, "bot.save", f"bot:{bot.id}", name=name, version=number)
+    return bot

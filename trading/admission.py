@@ -1,0 +1,109 @@
+"""What may start at all: the kill switch and the metadata gate stand before a run's first row."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from metadata import gate
+from risk import kill_switch
+from trading import ledger, recipes
+from trading.engine.bars import to_nanos
+from trading.engine.records import Kind, Record
+from trading.models import Bot, BotVersion, LedgerHead, Mode, Run, RunStatus
+from trading.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a run is, apart from its recipe."""
+
+    mode: Mode
+    venue: str
+    synthetic: bool
+    live_paced: bool
+    starting_cash: Decimal
+
+
+class KillEngaged(Exception):
+    """Nothing starts while the kill switch is engaged."""
+
+
+class GateRefused(Exception):
+    """The metadata gate refused; ``run`` is the row kept as ``blocked``, ``reasons`` are all of them."""
+
+    def __init__(self, run: Run, reasons: Sequence[gate.Reason]) -> None:
+        super().__init__("; ".join(reason.message for reason in reasons))
+        self.run = run
+        self.reasons = list(reasons)
+
+
+def admit(
+    recipe: Recipe,
+    facts: Facts,
+    *,
+    created_by: str,
+    bot: Bot | None = None,
+    bot_version: BotVersion | None = None,
+) -> Run:
+    """A queued run for this recipe. Raises `KillEngaged` (no row) or `GateRefused` (a ``blocked`` row with every
+    reason). A backtest passes neither gate: it can send no order."""
+    if facts.mode is Mode.BACKTEST:
+        return create_run(recipe, facts, created_by=created_by, bot=bot, bot_version=bot_version)
+    if kill_switch.is_engaged():
+        raise KillEngaged("the kill switch is engaged; release it before anything starts")
+    options = recipe.session
+    decision = gate.check(options.model_urn, options.pipeline_urn, bot_sharpes=None if bot is None else sharpes(bot))
+    run = create_run(recipe, facts, created_by=created_by, bot=bot, bot_version=bot_version)
+    if not decision.allowed:
+        _block(run, decision.reasons)
+        raise GateRefused(run, decision.reasons)
+    return run
+
+
+def sharpes(bot: Bot) -> list[float | None]:
+    """The Sharpe ratios of a bot's finished backtests."""
+    finished = bot.runs.filter(mode=Mode.BACKTEST, status=RunStatus.COMPLETED)
+    return [metrics.get("sharpe") for metrics in finished.values_list("metrics", flat=True)]
+
+
+@transaction.atomic
+def create_run(recipe: Recipe, facts: Facts, *, created_by: str, **links: Any) -> Run:
+    """The row of a new run and the head of its ledger; the recipe is stored without its secrets."""
+    run_id = uuid.uuid4()
+    run = Run.objects.create(
+        id=run_id,
+        task_id=str(uuid.uuid4()),
+        name=recipe.name,
+        mode=facts.mode,
+        venue=facts.venue,
+        synthetic=facts.synthetic,
+        live_paced=facts.live_paced,
+        recipe=recipes.redacted(recipe),
+        starting_cash=facts.starting_cash,
+        model_urn=recipe.session.model_urn or "",
+        pipeline_urn=recipe.session.pipeline_urn or "",
+        created_by=created_by,
+        **links,
+    )
+    LedgerHead.objects.create(run=run, seq=0, hash=bytes(32))
+    return run
+
+
+def _block(run: Run, reasons: Sequence[gate.Reason]) -> None:
+    now = datetime.now(UTC)
+    sentence = "; ".join(reason.message for reason in reasons)
+    data = {
+        "status": RunStatus.BLOCKED.value,
+        "reason": sentence,
+        "reasons": [{"code": reason.code, "message": reason.message} for reason in reasons],
+        "ended_at": now.isoformat(),
+    }
+    ledger.append_now(run.id, [Record(Kind.RUN_STATUS, to_nanos(now), reason=sentence, data=data)])
+    run.refresh_from_db()

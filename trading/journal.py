@@ -1,0 +1,92 @@
+"""From the engine to the world: a run's records go to the ledger, to the browser and into the hash, in one order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from decimal import Decimal
+from typing import Any
+
+from trading.engine.engine import Engine
+from trading.engine.records import LedgerHash, Record
+from trading.frames import of_record
+from trading.lease import Lease
+from trading.ledger import Append, LedgerWriter
+from trading.show import Show
+
+log = logging.getLogger(__name__)
+
+
+class Journal:
+    """What a run has still to write.
+
+    `commit` waits until everything so far is durable; `post` does not wait, and a failure of it is told to
+    ``on_failure`` from the writer's thread.
+    """
+
+    def __init__(
+        self, lease: Lease, engine: Engine, writer: LedgerWriter, show: Show, on_failure: Callable[[Exception], None]
+    ) -> None:
+        self._lease = lease
+        self._engine = engine
+        self._writer = writer
+        self._show = show
+        self._on_failure = on_failure
+        self._hash = LedgerHash()
+        self._points: list[tuple[int, Decimal, Decimal]] = []
+        self._state: dict[str, Any] | None = None
+
+    @property
+    def ledger_hash(self) -> str:
+        return self._hash.hexdigest()
+
+    def record(self, record: Record) -> None:
+        """Add a fact that the engine does not know of, such as a change of the run's status."""
+        self._engine.records.append(record)
+
+    def mark(self, time: int, equity: Decimal, cash: Decimal) -> None:
+        """Note the equity at the end of a bar; of several bars with one stamp, the last counts."""
+        if self._points and self._points[-1][0] == time:
+            self._points.pop()
+        self._points.append((time, equity, cash))
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Let ``state`` be written with the next append, and the equity noted so far."""
+        self._state = state
+
+    def post(self) -> None:
+        """Hand everything so far to the writer."""
+        future = self._append(final=False)
+        if future is not None:
+            future.add_done_callback(self._check)
+
+    async def commit(self, final: bool = False) -> None:
+        """Wait until everything so far is in the ledger; raises what the writer raises, e.g. a lost lease."""
+        future = self._append(final)
+        if future is not None:
+            await asyncio.wrap_future(future)
+
+    def _append(self, final: bool) -> Future[int] | None:
+        records = self._engine.records[:]
+        self._engine.records.clear()
+        for record in records:
+            self._hash.add(record)
+            for stage, message, extras in of_record(record):
+                self._show(stage, message, record.time, **extras)
+        points: list[tuple[int, Decimal, Decimal]] = []
+        if self._state is not None or final:
+            # The last stamp may still get another symbol's bar, so it waits, except at the end.
+            kept = 0 if final else 1
+            points = self._points[: len(self._points) - kept]
+            del self._points[: len(points)]
+        state, self._state = self._state, None
+        if not records and not points and state is None:
+            return None
+        return self._writer.append(Append(self._lease.run_id, self._lease.token, records, points, state))
+
+    def _check(self, future: Future[int]) -> None:
+        error = future.exception()
+        if error is not None:
+            self._on_failure(error if isinstance(error, Exception) else RuntimeError(str(error)))

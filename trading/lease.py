@@ -1,0 +1,155 @@
+"""One owner per run: a lease in the database with a fencing token that only grows.
+
+A task message is a hint; whoever wins the conditional UPDATE owns the run. The owner renews each second, and a lease
+that was not renewed for `LEASE_SECONDS` is lost: its token no longer appends to the ledger, so that an owner who wakes
+from a long pause cannot do harm. Times are the database's, except that an owner judges its own lease by its monotonic
+clock, from before it asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from uuid import UUID
+
+import psycopg
+from django.db import connection, transaction
+
+from trading.connections import connect
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 5.0
+RENEW_SECONDS = 1.0
+#: An owner stops sending this much before its lease could be taken by another.
+SAFETY_SECONDS = 1.0
+
+_CLAIM = """
+    UPDATE runs SET status = 'starting', owner = %(owner)s, fencing_token = fencing_token + 1,
+           lease_expires_at = now() + make_interval(secs => %(seconds)s)
+     WHERE id = %(run)s AND status = 'queued'
+ RETURNING fencing_token
+"""
+_FENCE = "UPDATE ledger_heads SET fencing_token = %s WHERE run_id = %s"
+_RENEW = """
+    UPDATE runs SET lease_expires_at = now() + make_interval(secs => %(seconds)s)
+      FROM unnest(%(runs)s::uuid[], %(tokens)s::bigint[]) AS held(run, token)
+     WHERE runs.id = held.run AND runs.fencing_token = held.token
+ RETURNING runs.id, runs.stop_requested_at IS NOT NULL
+"""
+
+
+def owner_name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@dataclass
+class Lease:
+    """A held lease. ``valid`` is judged without asking anyone; `on_lost` and `on_stop` are called from a thread."""
+
+    run_id: UUID
+    token: int
+    valid_until: float
+    on_lost: Callable[[], None] = field(default=lambda: None)
+    on_stop: Callable[[], None] = field(default=lambda: None)
+    stop_seen: bool = False
+
+    @property
+    def valid(self) -> bool:
+        return time.monotonic() < self.valid_until - SAFETY_SECONDS
+
+
+def claim(run_id: UUID) -> Lease | None:
+    """Become the owner of a queued run; None when it is not queued (any more)."""
+    asked = time.monotonic()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"owner": owner_name(), "seconds": LEASE_SECONDS, "run": run_id})
+        row = cursor.fetchone()
+        if row is None:
+            return None
+        cursor.execute(_FENCE, [row[0], run_id])
+    return Lease(run_id, row[0], asked + LEASE_SECONDS)
+
+
+class LeaseKeeper:
+    """One thread per process that renews every lease held here, and learns of stop requests on the way."""
+
+    def __init__(self) -> None:
+        self._leases: dict[UUID, Lease] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def hold(self, lease: Lease) -> None:
+        with self._lock:
+            self._leases[lease.run_id] = lease
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._keep, name="lease-keeper", daemon=True)
+                self._thread.start()
+
+    def release(self, lease: Lease) -> None:
+        with self._lock:
+            self._leases.pop(lease.run_id, None)
+
+    def _keep(self) -> None:
+        database: psycopg.Connection | None = None
+        while True:
+            self._wake.wait(RENEW_SECONDS)
+            try:
+                if database is None or database.closed:
+                    database = connect(autocommit=True)
+                self._renew(database)
+            except psycopg.Error as error:
+                log.warning("leases could not be renewed: %s", error)
+                if database is not None:
+                    database.close()
+            self._drop_expired()
+
+    def _renew(self, database: psycopg.Connection) -> None:
+        with self._lock:
+            held = list(self._leases.values())
+        if not held:
+            return
+        asked = time.monotonic()
+        parameters = {
+            "seconds": LEASE_SECONDS,
+            "runs": [lease.run_id for lease in held],
+            "tokens": [lease.token for lease in held],
+        }
+        answered = dict(database.execute(_RENEW, parameters).fetchall())
+        for lease in held:
+            if lease.run_id not in answered:
+                self._lose(lease)
+                continue
+            lease.valid_until = asked + LEASE_SECONDS
+            if answered[lease.run_id] and not lease.stop_seen:
+                lease.stop_seen = True
+                lease.on_stop()
+
+    def _drop_expired(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            expired = [lease for lease in self._leases.values() if now >= lease.valid_until]
+        for lease in expired:
+            self._lose(lease)
+
+    def _lose(self, lease: Lease) -> None:
+        self.release(lease)
+        lease.valid_until = 0.0
+        lease.on_lost()
+
+
+@cache
+def _keeper(pid: int) -> LeaseKeeper:
+    return LeaseKeeper()
+
+
+def keeper() -> LeaseKeeper:
+    """The keeper of this process; a forked child gets its own."""
+    return _keeper(os.getpid())

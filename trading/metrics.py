@@ -1,0 +1,47 @@
+"""Performance figures of an equity curve."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+TRADING_DAYS: Final = 252
+_NANOS_PER_DAY: Final = 86_400_000_000_000
+_FEWEST_DAILY_RETURNS: Final = 2
+
+
+def performance(times: npt.NDArray[np.int64], equity: npt.NDArray[np.float64], starting_cash: float) -> dict[str, Any]:
+    """Figures of a curve: ``times`` (n) in nanoseconds, ascending, ``equity`` (n) in the account's currency.
+
+    ``total_return`` is the last equity over ``starting_cash``, less one; ``max_drawdown`` the deepest fall from an
+    earlier peak, as a fraction of that peak (0.1 is 10%), the starting cash being the first peak; ``sharpe`` is
+    mean / standard deviation (n - 1) of daily returns (last equity of each UTC day) x sqrt(252), no risk-free rate.
+    A curve of fewer than three days has no daily returns to speak of; its bar returns are used, with 252 times the bars
+    of a day as the bars of a year. None where a figure is not defined.
+    """
+    if len(equity) == 0:
+        return {"total_return": 0.0, "max_drawdown": 0.0, "sharpe": None}
+    with_start = np.concatenate(([starting_cash], equity))
+    peaks = np.maximum.accumulate(with_start)
+    return {
+        "total_return": float(equity[-1] / starting_cash - 1.0),
+        "max_drawdown": float(np.max((peaks - with_start) / peaks)),
+        "sharpe": _sharpe(times, equity, starting_cash),
+    }
+
+
+def _sharpe(times: npt.NDArray[np.int64], equity: npt.NDArray[np.float64], starting_cash: float) -> float | None:
+    days = times // _NANOS_PER_DAY
+    last_of_day = np.flatnonzero(np.append(np.diff(days) != 0, True))
+    levels = np.concatenate(([starting_cash], equity[last_of_day]))
+    per_year: float = TRADING_DAYS
+    if len(last_of_day) <= _FEWEST_DAILY_RETURNS:
+        levels = np.concatenate(([starting_cash], equity))
+        per_year = TRADING_DAYS * len(equity) / len(last_of_day)
+    returns = np.diff(levels) / levels[:-1]
+    deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
+    if deviation == 0.0 or not np.isfinite(deviation):
+        return None
+    return float(np.mean(returns)) / deviation * float(np.sqrt(per_year))

@@ -1,0 +1,175 @@
+"""From a recipe to a run: the only place that knows which mode, venue and feed a run has."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.conf import settings
+
+from brokers import BROKERAGES
+from brokers.sim import SimulatedBrokerage
+from risk.gate import OrderGate
+from risk.limits import RiskLimits
+from risk.manager import RiskManager
+from risk.watch import gate_watcher
+from trading import ledger
+from trading.admission import Facts, admit
+from trading.backtest import Curve, drive
+from trading.bounds import bounded
+from trading.engine.bars import Bar, to_nanos
+from trading.engine.engine import Engine
+from trading.engine.errors import TradingError
+from trading.engine.records import Kind, Record, ledger_hash
+from trading.engine.strategy import IStrategy
+from trading.feeds import FEEDS
+from trading.feeds.base import IFeed
+from trading.feeds.pacing import paced
+from trading.lease import Lease, claim, keeper, owner_name
+from trading.limits_watch import watch_of
+from trading.metrics import performance
+from trading.models import Mode, Run
+from trading.paper_trading import PaperTradingSession
+from trading.recipes import Recipe, load_config, parse
+from trading.show import Show, show_of
+from trading.strategies import STRATEGIES
+from trading.summary import RunSummary
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A recipe's live objects. Making them contacts nobody and reads no data."""
+
+    recipe: Recipe
+    strategy: IStrategy
+    feed: IFeed
+    brokerage: SimulatedBrokerage
+    limits: RiskLimits
+
+    def facts(self) -> Facts:
+        """What a run of these parts is, for its row."""
+        return Facts(
+            mode=Mode.LIVE if self.brokerage.live else Mode.PAPER,
+            venue=self.brokerage.venue,
+            synthetic=self.feed.synthetic,
+            live_paced=self.feed.pace is not None,
+            starting_cash=self.brokerage.starting_cash,
+        )
+
+    def bars(self) -> Iterator[Bar]:
+        session = self.recipe.session
+        return bounded(self.feed.bars(), session.max_bars, session.duration_minutes)
+
+    def engine(self, run_id: UUID) -> Engine:
+        check = RiskManager(self.limits).check_pretrade
+        return Engine(run_id.hex, self.strategy, check, self.recipe.universe, self.brokerage.starting_cash)
+
+    def prepare(self) -> None:
+        """Read and check the feed's data; raises what is wrong with it."""
+        self.feed.prepare()
+        timeframe = self.feed.timeframe
+        self.brokerage.interval = timeframe.nanos if timeframe is not None else 0
+
+
+def assemble(recipe: Recipe, **secrets: Any) -> Parts:
+    """Make the live objects that a recipe names; ``secrets`` fill in what its brokerage leaves out."""
+    strategy, feed, brokerage = recipe.strategy, recipe.feed, recipe.brokerage
+    return Parts(
+        recipe=recipe,
+        strategy=STRATEGIES[strategy.cls](**strategy.kwargs),
+        feed=FEEDS[feed.cls](universe=recipe.universe, **feed.kwargs),
+        brokerage=BROKERAGES[brokerage.cls](**{**secrets, **brokerage.kwargs}),
+        limits=recipe.risk,
+    )
+
+
+def read_recipe(config: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
+    """A recipe from itself, from its JSON form, or from the name or path of its file."""
+    if isinstance(config, Recipe):
+        return config
+    return parse(config) if isinstance(config, Mapping) else load_config(config)
+
+
+def build_from_config(config: Recipe | Mapping[str, Any] | str | Path, **kwargs: Any) -> PaperTradingSession:
+    """A session ready to ``await session.run()`` in this process: admitted, claimed and owned.
+
+    ``kwargs`` are secrets and other keyword arguments of the brokerage that the recipe leaves out. Raises
+    `trading.recipes.RecipeError`, `trading.admission.GateRefused` or `trading.admission.KillEngaged`.
+    """
+    parts = assemble(read_recipe(config), **kwargs)
+    run = admit(parts.recipe, parts.facts(), created_by=owner_name())
+    lease = claim(run.id)
+    if lease is None:
+        raise TradingError(f"run {run.id} was taken by another process")
+    keeper().hold(lease)
+    return session(run, lease, show_of(run), **kwargs)
+
+
+def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingSession:
+    """The driver of a claimed paper or live run."""
+    parts = assemble(parse(run.recipe), **secrets)
+    parts.prepare()
+    options = parts.recipe.session
+    return PaperTradingSession(
+        run_id=run.id,
+        lease=lease,
+        engine=parts.engine(run.id),
+        bars=lambda wake: paced(parts.bars(), parts.feed, wake),
+        brokerage=parts.brokerage,
+        gate=OrderGate(settings.STACK.gate),
+        watcher=gate_watcher(),
+        writer=ledger.writer(),
+        show=show,
+        watch=watch_of(parts.limits),
+        event_time=parts.feed.event_time,
+        flush_every=options.state_flush_every_bars,
+        stop_on_kill=options.stop_on_kill_switch,
+    )
+
+
+def backtest(run: Run, lease: Lease, show: Show) -> RunSummary:
+    """Run a claimed backtest to its end, show its progress, and write it to the ledger."""
+    started = time.perf_counter()
+    parts = assemble(parse(run.recipe))
+    _record_status(run.id, lease, {"status": "running", "started_at": datetime.now(UTC).isoformat()})
+    show("start", run.name, None)
+    parts.prepare()
+    engine, curve = parts.engine(run.id), Curve()
+    total = parts.feed.summary().get("bars")
+    stopping: list[bool] = []
+    lease.on_stop = lambda: stopping.append(True)
+
+    def progress(bars: int) -> bool:
+        show("bar.processed", f"{bars} bars", engine.now, bars=bars, total=total, fills=engine.fills)
+        return not stopping
+
+    whole = drive(engine, parts.brokerage, parts.bars(), curve, watch_of(parts.limits), progress)
+    status = "completed" if whole else "halted" if engine.halted else "stopped"
+    times, equity = np.frombuffer(curve.times, np.int64), np.frombuffer(curve.equity, np.float64)
+    summary = RunSummary.of(
+        run.id,
+        status,
+        engine,
+        ledger_hash=ledger_hash(engine.records),
+        seconds=time.perf_counter() - started,
+        metrics={
+            **performance(times, equity, float(engine.portfolio.starting_cash)),
+            "feed": parts.feed.summary(),
+        },
+    )
+    ledger.append_now(run.id, engine.records, token=lease.token, curve=(times, equity))
+    _record_status(run.id, lease, {"status": status, "reason": engine.halted, **summary.columns()})
+    show("done", status, engine.now, run_id=str(run.id), result=summary.as_dict())
+    return summary
+
+
+def _record_status(run_id: UUID, lease: Lease, data: dict[str, Any]) -> None:
+    record = Record(Kind.RUN_STATUS, to_nanos(datetime.now(UTC)), reason=data.get("reason", ""), data=data)
+    ledger.append_now(run_id, [record], token=lease.token)
