@@ -6,29 +6,17 @@ import sys
 from contextlib import nullcontext
 from types import FrameType
 
+from django.conf import settings
 from django.core.management import ManagementUtility
 
 from alphaswarm_site.stack.errors import StackError
-from alphaswarm_site.stack.paths import StackPaths
 from alphaswarm_site.stack.running import servers
 
 # Django's own commands that touch the database; the product's commands see to their servers themselves.
-WITH_SERVERS = frozenset(
-    [
-        "changepassword",
-        "clearsessions",
-        "createsuperuser",
-        "dbshell",
-        "dumpdata",
-        "flush",
-        "inspectdb",
-        "loaddata",
-        "migrate",
-        "shell",
-        "showmigrations",
-        "sqlmigrate",
-    ]
-)
+WITH_SERVERS = {
+    *("changepassword", "clearsessions", "createsuperuser", "dbshell", "dumpdata", "flush", "inspectdb"),
+    *("loaddata", "migrate", "shell", "showmigrations", "sqlmigrate"),
+}
 
 
 def main() -> None:
@@ -43,7 +31,7 @@ def main() -> None:
 def _run(argv: list[str]) -> None:
     wanted = len(argv) > 1 and argv[1] in WITH_SERVERS
     try:
-        with servers(StackPaths.from_environment()) if wanted else nullcontext():
+        with servers(settings.STACK) if wanted else nullcontext():
             ManagementUtility(argv).execute()
     except StackError as error:
         sys.exit(str(error))

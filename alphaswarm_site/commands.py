@@ -119,10 +119,10 @@ class ProductCommand(BaseCommand):
         try:
             with ensure_running(self.stderr.write) if self.needs_servers else nullcontext():
                 document = (handler or self.answer)(**options)
+                if document is not None:
+                    self.emit(document)
         except StackError as error:
             raise CommandFailed(str(error), "servers_unavailable") from error
-        if document is not None:
-            self.emit(document)
 
     def _parse(self, argv: list[str]) -> dict[str, Any]:
         try:

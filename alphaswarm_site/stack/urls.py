@@ -3,8 +3,6 @@
 import os
 from dataclasses import dataclass
 
-from dotenv import dotenv_values
-
 from alphaswarm_site.stack.paths import StackPaths
 
 
@@ -15,12 +13,17 @@ class ServerUrls:
 
     @classmethod
     def find(cls, paths: StackPaths) -> "ServerUrls":
-        up = dotenv_values(paths.env, interpolate=False) if paths.env.exists() else {}
+        lines = paths.env.read_text().splitlines() if paths.env.exists() else []
+        up = dict(line.split("=", 1) for line in lines)
 
         def pick(name: str, bundled: str) -> str:
             return os.environ.get(name) or up.get(name) or bundled
 
         return cls(pick("DATABASE_URL", paths.database_url()), pick("REDIS_URL", paths.redis_url))
+
+    def lines(self) -> str:
+        """The text of `$ALPHASWARM_VAR/env`. A URL needs no quotes in a shell."""
+        return f"DATABASE_URL={self.database}\nREDIS_URL={self.redis}\n"
 
     def bundled_database(self, paths: StackPaths) -> bool:
         return self.database == paths.database_url()

@@ -1,0 +1,72 @@
+from tests import browsers, environment  # isort: skip  (sets what the settings read)
+
+import shutil
+from collections.abc import Iterator
+
+import django
+import pytest
+from django.db import connection
+from django.test import override_settings
+from playwright.sync_api import Browser
+from pytest_django.plugin import DjangoDbBlocker
+
+from alphaswarm_site.stack.paths import StackPaths
+from alphaswarm_site.stack.running import servers as running_servers
+from tests.database import Restorer
+from tests.live import LiveStack
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    django.setup()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(environment.VAR, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[None]:
+    """PostgreSQL and Redis, really running, for the whole session; settings.REDIS_URL names the latter."""
+    with running_servers(StackPaths.from_environment()):
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(servers: None) -> None:
+    """Have the servers before pytest-django makes its test database."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fast_settings() -> Iterator[None]:
+    """Cheap password hashes, and static files by their plain names."""
+    storages = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(STORAGES=storages, PASSWORD_HASHERS=hashers, WHITENOISE_AUTOREFRESH=True):
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Have transactional tests empty the append-only ledger too, and keep what migrations seeded."""
+    with django_db_blocker.unblock():
+        restorer = Restorer()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection.ops, "execute_sql_flush", restorer.flush)
+        yield
+
+
+@pytest.fixture(scope="session")
+def live_stack() -> Iterator[LiveStack]:
+    """A whole `alphaswarm up` on a port of its own: daphne, workers, beat, gatekeeper and servers, started once."""
+    with LiveStack.started() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The machine's Chromium, headless. Skips without one, unless ALPHASWARM_REQUIRE_BROWSER=1 demands it."""
+    with browsers.launched() as browser:
+        yield browser

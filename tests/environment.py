@@ -1,0 +1,13 @@
+"""Where the tests run: a folder of their own in /tmp, gone afterwards. Imported before Django reads its settings."""
+
+import os
+import tempfile
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+VAR = Path(tempfile.mkdtemp(prefix="as-tests-"))
+
+os.environ["ALPHASWARM_VAR"] = str(VAR)
+os.environ["DJANGO_SETTINGS_MODULE"] = "alphaswarm_site.settings"
+# The developer's own .env, with keys of real accounts in it, stays out of the tests.
+os.environ["PYTHON_DOTENV_DISABLED"] = "1"

@@ -1,0 +1,120 @@
+"""A whole stack in processes of its own, as a user starts it."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.environment import PROJECT
+
+START_SECONDS = 90
+STOP_SECONDS = 90
+
+
+@dataclass
+class LiveStack:
+    """A stack that is up. `environment` is what its commands run in."""
+
+    base_url: str
+    username: str
+    password: str
+    var: Path
+    environment: dict[str, str]
+    process: subprocess.Popen[str]
+
+    @classmethod
+    @contextmanager
+    def started(cls, var: Path | None = None, **extra: str) -> Iterator["LiveStack"]:
+        """Run `alphaswarm up` in `var`, by default a fresh folder that is removed afterwards."""
+        folder = var or Path(tempfile.mkdtemp(prefix="as-live-"))
+        environment = clean_environment(folder, **extra)
+        process = start_up(environment, free_port())
+        try:
+            document = read_document(process)
+            operator = document.get("operator") or {}
+            yield cls(
+                base_url=document["url"].removesuffix("/"),
+                username=operator.get("username", ""),
+                password=operator.get("password", ""),
+                var=folder,
+                environment=environment,
+                process=process,
+            )
+        finally:
+            stop(process)
+            if var is None:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def cli(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """`alphaswarm ARGUMENTS`, run to its end beside this stack."""
+        return run_cli(self.environment, *arguments, timeout=timeout)
+
+    def cli_json(self, *arguments: str, timeout: float = 60) -> Any:
+        """The JSON document of `alphaswarm ARGUMENTS --json`, which must succeed."""
+        done = self.cli(*arguments, "--json", timeout=timeout)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+def clean_environment(var: Path, **extra: str) -> dict[str, str]:
+    mine = ("ALPHASWARM_", "DATABASE_URL", "REDIS_URL", "OTEL_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
+    return {**inherited, "ALPHASWARM_VAR": str(var), "PYTHON_DOTENV_DISABLED": "1", **extra}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_up(environment: dict[str, str], port: int, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "manage.py", "up", "--port", str(port), "--json", *arguments]
+    return subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def read_document(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The JSON line that `up` prints when everything answers."""
+    assert process.stdout and process.stderr
+    line = process.stdout.readline()
+    if not line:
+        process.wait(START_SECONDS)
+        raise AssertionError(f"alphaswarm up ended with {process.returncode}: {process.stderr.read()}")
+    document: dict[str, Any] = json.loads(line)
+    return document
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Ctrl-C, and wait until everything has ended."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    process.communicate(timeout=STOP_SECONDS)
+
+
+def run_cli(environment: dict[str, str], *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
