@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,11 +25,12 @@ __all__ = [
     "ENDED",
     "GateRefused",
     "KillEngaged",
-    "create_bot",
+    "save_bot",
     "start_backtest",
     "start_paper",
     "stop",
     "stop_all",
+    "with_overrides",
 ]
 
 Config = Recipe | Mapping[str, Any] | str | Path
@@ -109,14 +111,28 @@ def stop(run: Run, *, principal: Principal) -> Run:
     return run
 
 
-def stop_all(*, principal: Principal) -> list[Run]:
-    """Ask every paper and live run that has not ended to drain."""
+def stop_all(*, principal: Principal, bots_only: bool = False) -> list[Run]:
+    """Ask every paper and live run that has not ended, or those of bots alone, to drain."""
     active = Run.objects.exclude(status__in=ENDED).exclude(mode=Mode.BACKTEST).order_by("created_at")
+    if bots_only:
+        active = active.filter(bot__isnull=False)
     return [stop(run, principal=principal) for run in active]
 
 
+def with_overrides(
+    recipe: Mapping[str, Any], starting_cash: float | None = None, duration_minutes: float | None = None
+) -> dict[str, Any]:
+    """A recipe with another starting cash and duration, where given."""
+    changed = copy.deepcopy(dict(recipe))
+    if starting_cash is not None:
+        changed["brokerage"].setdefault("kwargs", {})["starting_cash"] = starting_cash
+    if duration_minutes is not None:
+        changed["session"]["duration_minutes"] = duration_minutes
+    return changed
+
+
 @transaction.atomic
-def create_bot(name: str, config: Config, *, principal: Principal) -> Bot:
+def save_bot(name: str, config: Config, *, principal: Principal) -> Bot:
     """Save a recipe under a name; saving another recipe under the same name adds a version."""
     recipe = runner.read_recipe(config)
     runner.assemble(recipe)

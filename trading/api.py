@@ -1,0 +1,211 @@
+"""The JSON API of runs, bots, backtests and the portfolio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Body, Query, Router, Schema
+from pydantic import Field
+
+from access.auth import require
+from access.problems import Problem
+from trading import actions, frames, queries, rows
+from trading.engine.errors import InvalidValue
+from trading.models import Bot, EquityPoint, Fill, Mode, Order, Run
+from trading.pages import page
+from trading.recipes import RecipeError
+
+router = Router(tags=["trading"])
+
+Recipe = Annotated[dict[str, Any], Body(description='a recipe, or {"config": "name of a file in configs/paper"}')]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Cursor = Annotated[str | None, Query(description="the `next` of the page before")]
+
+
+@contextmanager
+def told_problems() -> Iterator[None]:
+    """Turn what may go wrong with a start into the problem that the contract names."""
+    try:
+        yield
+    except RecipeError as error:
+        errors = [{"field": one.field, "message": one.message, "allowed": one.allowed} for one in error.problems]
+        raise Problem(422, "invalid", "The recipe is not valid", detail=str(error), errors=errors) from error
+    except InvalidValue as error:
+        raise Problem(422, "invalid", "The request is not valid", detail=str(error)) from error
+    except actions.GateRefused as error:
+        reasons = [{"code": reason.code, "message": reason.message} for reason in error.reasons]
+        raise Problem(
+            409,
+            "gate_refused",
+            "The metadata gate refused",
+            detail=str(error),
+            reasons=reasons,
+            paper_run_id=str(error.run.id),
+        ) from error
+    except actions.KillEngaged as error:
+        raise Problem(409, "kill_engaged", "The kill switch is engaged", detail=str(error)) from error
+
+
+def _config(body: dict[str, Any]) -> dict[str, Any] | str:
+    if set(body) == {"config"} and isinstance(body["config"], str):
+        return body["config"]
+    return body
+
+
+def _run(run_id: UUID, *modes: Mode) -> Run:
+    run = Run.objects.filter(pk=run_id, mode__in=modes or list(Mode)).select_related("bot_version").first()
+    if run is None:
+        raise Problem(404, "not_found", "No such run", detail=f"there is no run {run_id}")
+    return run
+
+
+def _bot(bot_id: UUID) -> Bot:
+    bot = Bot.objects.filter(pk=bot_id).first()
+    if bot is None:
+        raise Problem(404, "not_found", "No such bot", detail=f"there is no bot {bot_id}")
+    return bot
+
+
+def _recipe_of(bot: Bot) -> tuple[Any, dict[str, Any]]:
+    version = bot.versions.order_by("-number").first()
+    if version is None:
+        raise Problem(409, "bot_empty", "The bot has no recipe", detail=f"save a recipe for bot {bot.name} first")
+    return version, version.recipe
+
+
+@router.post("/paper/start", response={202: dict}, auth=require("trade"))
+def start_paper(request: HttpRequest, recipe: Recipe) -> tuple[int, dict[str, Any]]:
+    with told_problems():
+        run = actions.start_paper(_config(recipe), principal=request.principal)
+    return 202, {"task_id": run.task_id, "paper_run_id": str(run.id)}
+
+
+@router.post("/paper/stop/{task_id}", auth=require("trade"))
+def stop_paper(request: HttpRequest, task_id: str) -> dict[str, Any]:
+    run = queries.find_run(task_id)
+    if run is None:
+        raise Problem(404, "not_found", "No such run", detail=f"no run has the task id {task_id}")
+    return rows.run_row(actions.stop(run, principal=request.principal))
+
+
+@router.post("/paper/stop-all", auth=require("halt"))
+def stop_all(request: HttpRequest) -> dict[str, Any]:
+    return {"items": [rows.run_row(run) for run in actions.stop_all(principal=request.principal)], "next": None}
+
+
+@router.get("/paper/runs", auth=require("read"))
+def list_runs(
+    request: HttpRequest, status: str | None = None, cursor: Cursor = None, limit: Limit = 100
+) -> dict[str, Any]:
+    runs = Run.objects.exclude(mode=Mode.BACKTEST).select_related("bot_version")
+    if status:
+        runs = runs.filter(status__in=status.split(","))
+    return _page(runs, ["-created_at", "-id"], cursor, limit, rows.run_row)
+
+
+@router.get("/paper/runs/{run_id}", auth=require("read"))
+def show_run(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
+    run = _run(run_id)
+    return {**rows.run_detail(run), "positions": [rows.position_row(one) for one in run.positions.exclude(qty=0)]}
+
+
+@router.get("/paper/runs/{run_id}/orders", auth=require("read"))
+def list_orders(request: HttpRequest, run_id: UUID, cursor: Cursor = None, limit: Limit = 100) -> dict[str, Any]:
+    return _page(Order.objects.filter(run=_run(run_id)), ["-created_at", "-id"], cursor, limit, rows.order_row)
+
+
+@router.get("/paper/runs/{run_id}/fills", auth=require("read"))
+def list_fills(request: HttpRequest, run_id: UUID, cursor: Cursor = None, limit: Limit = 100) -> dict[str, Any]:
+    return _page(Fill.objects.filter(run=_run(run_id)), ["-filled_at", "-id"], cursor, limit, rows.fill_row)
+
+
+@router.get("/paper/runs/{run_id}/equity", auth=require("read"))
+def list_equity(request: HttpRequest, run_id: UUID, cursor: Cursor = None, limit: Limit = 1000) -> dict[str, Any]:
+    return _page(EquityPoint.objects.filter(run=_run(run_id)), ["time"], cursor, limit, rows.equity_row)
+
+
+@router.get("/paper/runs/{run_id}/frames", auth=require("read"))
+def list_frames(
+    request: HttpRequest, run_id: UUID, after: Annotated[int, Query(ge=0)] = 0, limit: Limit = 1000
+) -> dict[str, Any]:
+    found = frames.read(_run(run_id).id, after=after, limit=limit)
+    return {"items": found, "next": found[-1]["seq"] if len(found) == limit else None}
+
+
+def _page(rows: Any, keys: list[str], cursor: str | None, limit: int, shape: Any) -> dict[str, Any]:
+    with told_problems():
+        return page(rows, keys, cursor, limit, shape)
+
+
+@router.get("/portfolio", auth=require("read"))
+def portfolio(request: HttpRequest) -> dict[str, Any]:
+    return queries.portfolio_overview()
+
+
+class BotIn(Schema):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$", description="letters, digits, - and _")]
+    recipe: dict[str, Any]
+
+
+class BotPaperIn(Schema):
+    starting_cash: Annotated[float | None, Field(gt=0)] = None
+    duration_minutes: Annotated[float | None, Field(gt=0)] = None
+
+
+@router.get("/bots", auth=require("read"))
+def list_bots(request: HttpRequest, cursor: Cursor = None, limit: Limit = 100) -> dict[str, Any]:
+    return _page(Bot.objects.all(), ["name"], cursor, limit, rows.bot_row)
+
+
+@router.post("/bots", response={201: dict}, auth=require("trade"))
+def save_bot(request: HttpRequest, body: BotIn) -> tuple[int, dict[str, Any]]:
+    with told_problems():
+        bot = actions.save_bot(body.name, _config(body.recipe), principal=request.principal)
+    return 201, rows.bot_detail(bot)
+
+
+@router.post("/bots/halt-all", auth=require("halt"))
+def halt_bots(request: HttpRequest) -> dict[str, Any]:
+    stopped = actions.stop_all(principal=request.principal, bots_only=True)
+    return {"items": [rows.run_row(run) for run in stopped], "next": None}
+
+
+@router.get("/bots/{bot_id}", auth=require("read"))
+def show_bot(request: HttpRequest, bot_id: UUID) -> dict[str, Any]:
+    return rows.bot_detail(_bot(bot_id))
+
+
+@router.post("/bots/{bot_id}/paper", response={202: dict}, auth=require("trade"))
+def start_bot(request: HttpRequest, bot_id: UUID, body: BotPaperIn) -> tuple[int, dict[str, Any]]:
+    bot = _bot(bot_id)
+    version, recipe = _recipe_of(bot)
+    with told_problems():
+        run = actions.start_paper(
+            actions.with_overrides(recipe, **body.dict()), principal=request.principal, bot=bot, bot_version=version
+        )
+    return 202, {"paper_run_id": str(run.id), "task_id": run.task_id}
+
+
+@router.post("/bots/{bot_id}/backtest", response={202: dict}, auth=require("trade"))
+def backtest_bot(request: HttpRequest, bot_id: UUID) -> tuple[int, dict[str, Any]]:
+    bot = _bot(bot_id)
+    version, recipe = _recipe_of(bot)
+    with told_problems():
+        run = actions.start_backtest(recipe, principal=request.principal, bot=bot, bot_version=version)
+    return 202, {"run_id": str(run.id), "task_id": run.task_id}
+
+
+@router.post("/backtests", response={202: dict}, auth=require("trade"))
+def start_backtest(request: HttpRequest, recipe: Recipe) -> tuple[int, dict[str, Any]]:
+    with told_problems():
+        run = actions.start_backtest(_config(recipe), principal=request.principal)
+    return 202, {"run_id": str(run.id), "task_id": run.task_id}
+
+
+@router.get("/backtests/{run_id}", auth=require("read"))
+def show_backtest(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
+    return rows.run_detail(_run(run_id, Mode.BACKTEST))
