@@ -62,6 +62,7 @@ class Engine:
         self._sequence = 0
         self._positions = self.portfolio.positions
         self._history: dict[str, deque[Bar]] = {}
+        self._keeps_history = strategy.history > 0
         for symbol in self.universe:
             self.portfolio.position(symbol)
             self._history[symbol] = deque(maxlen=strategy.history)
@@ -76,7 +77,8 @@ class Engine:
         position.last = close
         self.now = bar.time
         self.bars += 1
-        self._history[symbol].append(bar)
+        if self._keeps_history:
+            self._history[symbol].append(bar)
         requests = self._decide(bar, self)
         return self._place(requests) if requests else NO_EFFECTS
 

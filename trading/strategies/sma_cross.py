@@ -13,14 +13,13 @@ from trading.engine.ticks import ticks
 
 
 class _Averages:
-    """Running sums of the last ``fast`` and ``slow`` closes, in integer ticks, so that equal is really equal."""
+    """The last closes in integer ticks, and ``slow x fast sum - fast x slow sum``: positive while fast is above slow."""
 
-    __slots__ = ("closes", "fast_sum", "slow_sum")
+    __slots__ = ("closes", "spread")
 
     def __init__(self) -> None:
         self.closes: deque[int] = deque()
-        self.fast_sum = 0
-        self.slow_sum = 0
+        self.spread = 0
 
 
 class SmaCrossStrategy(IStrategy):
@@ -45,20 +44,20 @@ class SmaCrossStrategy(IStrategy):
         averages = self._averages.get(symbol)
         if averages is None:
             averages = self._averages[symbol] = _Averages()
-        close = ticks(bar.close)
         closes = averages.closes
+        close = ticks(bar.close)
         closes.append(close)
-        averages.fast_sum += close
-        averages.slow_sum += close
+        fast, slow = self.fast, self.slow
         count = len(closes)
-        if count > self.fast:
-            averages.fast_sum -= closes[-1 - self.fast]
-        if count < self.slow:
+        if count > slow:
+            averages.spread += close * (slow - fast) - closes[-1 - fast] * slow + closes.popleft() * fast
+        elif count == slow:
+            recent = list(closes)
+            averages.spread = slow * sum(recent[-fast:]) - fast * sum(recent)
+        else:
             return []
-        if count > self.slow:
-            averages.slow_sum -= closes.popleft()
         held = context.qty(symbol)
-        if averages.fast_sum * self.slow > averages.slow_sum * self.fast:
+        if averages.spread > 0:
             return [] if held else self._order(context, symbol, Side.BUY, self.quantity, "fast above slow")
         return self._order(context, symbol, Side.SELL, held, "fast not above slow") if held else []
 
