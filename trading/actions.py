@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from access import audit
 from access.principals import Principal
+from risk import kill_switch
 from trading import dispatch, ledger, recipes, runner
 from trading.admission import GateRefused, KillEngaged, admit
 from trading.engine.bars import to_nanos
@@ -27,11 +28,15 @@ __all__ = [
     "KillEngaged",
     "save_bot",
     "start_backtest",
+    "start_demo",
     "start_paper",
     "stop",
     "stop_all",
     "with_overrides",
 ]
+
+#: The recipe in configs/paper that makes a first look worth while.
+DEMO = "demo"
 
 Config = Recipe | Mapping[str, Any] | str | Path
 
@@ -61,6 +66,17 @@ def start_paper(
     """
     parts = runner.assemble(runner.read_recipe(config), **secrets)
     return _start(parts.recipe, parts.facts(), "run.start", principal, bot, bot_version, enqueue)
+
+
+@transaction.atomic
+def start_demo(*, principal: Principal) -> Run | None:
+    """Start the demo recipe unless a demo is under way or the kill switch is engaged; so it is one at a time."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('alphaswarm demo'))")
+    recipe = runner.read_recipe(DEMO)
+    if kill_switch.is_engaged() or Run.objects.filter(name=recipe.name).exclude(status__in=ENDED).exists():
+        return None
+    return start_paper(recipe, principal=principal)
 
 
 def start_backtest(

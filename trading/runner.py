@@ -12,10 +12,10 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from django.conf import settings
 
 from brokers import BROKERAGES
 from brokers.sim import SimulatedBrokerage
+from risk import places
 from risk.gate import OrderGate
 from risk.limits import RiskLimits
 from risk.manager import RiskManager
@@ -123,7 +123,7 @@ def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingS
         engine=parts.engine(run.id),
         bars=lambda wake: paced(parts.bars(), parts.feed, wake),
         brokerage=parts.brokerage,
-        gate=OrderGate(settings.STACK.gate),
+        gate=OrderGate(places.gate()),
         watcher=gate_watcher(),
         writer=ledger.writer(),
         show=show,
