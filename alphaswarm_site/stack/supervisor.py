@@ -46,7 +46,7 @@ environment={environment}
 priority={program.priority}
 autostart={autostart}
 autorestart=true
-startsecs=1
+startsecs=5
 startretries=30
 stopsignal={program.stop_signal}
 stopwaitsecs={program.grace}
@@ -136,14 +136,15 @@ class Supervisor:
         for program in SITE:
             self._call("addProcessGroup", program.name)
 
-    def remove_site(self) -> None:
-        """Stop web, beat and the workers, in this order, and forget them."""
-        running = self.states()
-        for priority in sorted({program.priority for program in SITE}, reverse=True):
-            names = [p.name for p in SITE if p.priority == priority and p.name in running]
+    def remove_site(self) -> bool:
+        """Stop web, beat and the workers, in this order, and forget them; tell whether there were any."""
+        present = [program for program in SITE if program.name in self.states()]
+        for priority in sorted({program.priority for program in present}, reverse=True):
+            names = [program.name for program in present if program.priority == priority]
             self.stop(*names)
             for name in names:
                 self._call("removeProcessGroup", name)
+        return bool(present)
 
     @property
     def _configuration(self) -> Path:

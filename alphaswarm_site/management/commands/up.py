@@ -1,0 +1,56 @@
+"""`alphaswarm up`: the whole stack on this machine, until Ctrl-C."""
+
+import signal
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandParser
+
+from alphaswarm_site.commands import Document, ProductCommand
+from alphaswarm_site.stack import first_run
+from alphaswarm_site.stack.errors import StackError
+from alphaswarm_site.stack.running import ensure_running, make_folders
+from alphaswarm_site.stack.site import Address, owned, running_site
+from alphaswarm_site.stack.supervisor import Supervisor
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Command(ProductCommand):
+    help = "Run the whole stack on this machine: servers, site, workers. Ctrl-C stops it."
+    needs_servers = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
+
+    def answer(self, host: str, port: int, **options: Any) -> None:
+        address = Address(host, port)
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+        make_folders(settings.STACK)
+        with owned(settings.STACK, address), ensure_running(self.progress) as supervisor:
+            first_run.collect_static_files()
+            self.progress("Starting the site ...")
+            with running_site(settings.STACK, supervisor, address):
+                # Last of all, so that a start that fails does not swallow the password.
+                operator = first_run.create_first_operator()
+                self.emit({"url": address.url, "operator": operator, "var": str(settings.STACK.var)})
+                _wait_to_be_told(supervisor)
+                self.progress("Stopping ...")
+
+    def show(self, document: Document) -> None:
+        self.stdout.write(f"\nAlphaSwarm is up: {document['url']}")
+        if operator := document["operator"]:
+            self.stdout.write(
+                f"Log in as {operator['username']} with the password {operator['password']}\n"
+                "It is shown this once. To change it: .venv/bin/alphaswarm changepassword operator"
+            )
+        self.stdout.write(f"Logs: {document['var']}/log   Stop: Ctrl-C\n")
+
+
+def _wait_to_be_told(supervisor: Supervisor) -> None:
+    """Until Ctrl-C or its like. The signals stay blocked, so that a second one does not cut the stopping short."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    while signal.sigtimedwait(STOP_SIGNALS, 1) is None:
+        if supervisor.pid() is None:
+            raise StackError("supervisord has ended unexpectedly: start again")
