@@ -23,18 +23,20 @@ from alphaswarm_site.stack.paths import BASE_DIR, StackPaths
 from alphaswarm_site.stack.programs import BASE, SITE, SITE_ENVIRONMENT, STACK, Program
 from alphaswarm_site.stack.waiting import wait_until
 
+# Every path in it is relative to ALPHASWARM_VAR, whose name may hold what this format does not.
 HEAD = """\
 [unix_http_server]
-file=%(ENV_ALPHASWARM_RUN)s/supervisor.sock
+file={run}/supervisor.sock
 chmod=0700
 
 [supervisord]
 nodaemon=true
+{user}
 silent=true
-logfile=%(here)s/log/supervisord.log
+logfile=log/supervisord.log
 logfile_maxbytes=10MB
 logfile_backups=3
-pidfile=%(ENV_ALPHASWARM_RUN)s/supervisord.pid
+pidfile={run}/supervisord.pid
 
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
@@ -52,7 +54,7 @@ stopsignal={program.stop_signal}
 stopwaitsecs={program.grace}
 killasgroup=true
 redirect_stderr=true
-stdout_logfile=%(here)s/log/{program.name}.log
+stdout_logfile=log/{program.name}.log
 stdout_logfile_maxbytes=10MB
 stdout_logfile_backups=3
 """
@@ -77,7 +79,7 @@ class Supervisor:
         with (self.paths.log / "supervisord.err").open("w") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._configuration)],
-                cwd=BASE_DIR,
+                cwd=self.paths.var,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
@@ -151,8 +153,8 @@ class Supervisor:
         return self.paths.var / "supervisord.conf"
 
     def _write_configuration(self, site_environment: Mapping[str, str] | None = None) -> None:
-        head = HEAD.replace("nodaemon=true", "nodaemon=true\nuser=root") if os.getuid() == 0 else HEAD
-        sections = [head, *(_section(program, "false", "") for program in BASE)]
+        user = "user=root" if os.getuid() == 0 else ""
+        sections = [HEAD.format(run=self.paths.run, user=user), *(_section(program, "false", "") for program in BASE)]
         if site_environment is not None:
             encoded = json.dumps(dict(site_environment)).encode().hex()
             value = f'{SITE_ENVIRONMENT}="{encoded}"'
@@ -167,9 +169,9 @@ class Supervisor:
         return {
             **os.environ,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+            "PYTHONPATH": str(BASE_DIR),
             "PYTHONUNBUFFERED": "1",
             "ALPHASWARM_VAR": str(self.paths.var),
-            "ALPHASWARM_RUN": str(self.paths.run),
             STACK: str(self.paths.var),
         }
 
