@@ -135,10 +135,11 @@ class Engine:
             return None
         return Denial(code=self.refusing, message="the run takes no new orders")
 
-    def _deny(self, order: OrderRecord, denial: Denial) -> None:
+    def _deny(self, order: OrderRecord, denial: Denial, withheld: bool = False) -> None:
         order.move_to(OrderStatus.DENIED)
         order.reason = f"{denial.code}: {denial.message}"
         details = {
+            "withheld": withheld,
             "code": denial.code,
             "figure": None if denial.figure is None else str(denial.figure),
             "limit": None if denial.limit is None else str(denial.limit),
@@ -153,7 +154,7 @@ class Engine:
     def on_withheld(self, order: OrderRecord, denial: Denial) -> None:
         """The order gate did not let this order leave."""
         del self._open[order.client_order_id]
-        self._deny(order, denial)
+        self._deny(order, denial, withheld=True)
 
     def on_update(self, update: OrderUpdate) -> None:
         """Take what the venue says about an order. What was said before is ignored; a late fill is booked."""
