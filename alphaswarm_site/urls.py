@@ -9,7 +9,10 @@ from alphaswarm_site.api import api
 urlpatterns = [
     path("", RedirectView.as_view(url="/ui/portfolio/")),
     path("portfolio/", RedirectView.as_view(url="/ui/portfolio/")),
+    path("ui/", include("access.urls")),
     path("ui/", include("trading.urls")),
+    # One log-in, with one brake on guessing.
+    path("admin/login/", RedirectView.as_view(url="/ui/login/", query_string=True)),
     path("admin/", admin.site.urls),
     path("", api.urls),
 ]
