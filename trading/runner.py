@@ -33,7 +33,7 @@ from trading.feeds import FEEDS
 from trading.feeds.base import IFeed
 from trading.feeds.pacing import paced
 from trading.lease import Lease, claim, keeper, owner_name
-from trading.limits_watch import watch_of
+from trading.equity_watch import watch_of
 from trading.metrics import performance
 from trading.models import Mode, Run
 from trading.paper_trading import PaperTradingSession
@@ -127,7 +127,7 @@ def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingS
         watcher=gate_watcher(),
         writer=ledger.writer(),
         show=show,
-        watch=watch_of(parts.limits),
+        watch=watch_of(parts.limits, parts.brokerage.starting_cash),
         event_time=parts.feed.event_time,
         flush_every=options.state_flush_every_bars,
         stop_on_kill=options.stop_on_kill_switch,
@@ -150,7 +150,7 @@ def backtest(run: Run, lease: Lease, show: Show) -> RunSummary:
         show("bar.processed", f"{bars} bars", engine.now, bars=bars, total=total, fills=engine.fills)
         return not stopping
 
-    whole = drive(engine, parts.brokerage, parts.bars(), curve, watch_of(parts.limits), progress)
+    whole = drive(engine, parts.brokerage, parts.bars(), curve, watch_of(parts.limits, parts.brokerage.starting_cash), progress)
     status = "completed" if whole else "halted" if engine.halted else "stopped"
     times, equity = np.frombuffer(curve.times, np.int64), np.frombuffer(curve.equity, np.float64)
     summary = RunSummary.of(
