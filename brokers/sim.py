@@ -11,7 +11,8 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from brokers.base import IAsyncBrokerage, IBrokerage, VenueAccount, VenuePosition
-from brokers.matching import ZERO, Fees, Slippage, close_price, fees as charge, fill_price, no_fees, no_slippage, slippage_bps
+from brokers.matching import ZERO, Fees, Slippage, close_price, fill_price, no_fees, no_slippage, slippage_bps
+from brokers.matching import fees as charge
 from trading.engine.bars import Bar, price_of, to_datetime
 from trading.engine.errors import InvalidValue
 from trading.engine.orders import OrderRecord, Side, TimeInForce
@@ -127,9 +128,7 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
         self._units[order.symbol] = self._units.get(order.symbol, ZERO) + signed
         self._cash -= signed * price + fee
         key = order.client_order_id
-        self._emit(
-            OrderUpdate(UpdateKind.FILL, key, self._now, execution_id=f"{key}/1", qty=qty, price=price, fee=fee)
-        )
+        self._emit(OrderUpdate(UpdateKind.FILL, key, self._now, execution_id=f"{key}/1", qty=qty, price=price, fee=fee))
 
     def _tell(self, kind: UpdateKind, order: OrderRecord, reason: str = "") -> None:
         key = order.client_order_id

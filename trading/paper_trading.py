@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,6 +18,7 @@ from opentelemetry import trace
 from brokers.base import IAsyncBrokerage
 from risk.gate import OrderGate, Verdict
 from risk.watch import GateWatcher
+from trading.backtest import Watch
 from trading.engine.bars import Bar, to_nanos
 from trading.engine.effects import Effect, Submit
 from trading.engine.engine import Engine
@@ -25,7 +27,6 @@ from trading.engine.orders import OrderRecord
 from trading.engine.records import Kind, Record, plain
 from trading.engine.risk import Denial
 from trading.engine.updates import OrderUpdate, UpdateKind
-from trading.backtest import Watch
 from trading.journal import Journal
 from trading.lease import Lease
 from trading.ledger import LeaseLost, LedgerWriter
@@ -95,6 +96,7 @@ class PaperTradingSession:
         self._kill_epoch = -1
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
+        self._heard = asyncio.Event()
         self._listener: asyncio.Task[None] | None = None
 
     # Verbs from outside; safe from any thread.
@@ -256,6 +258,7 @@ class PaperTradingSession:
             except TradingError as error:
                 self._fail(error)
             self._journal.post()
+            self._heard.set()
 
     def _mark(self, time: int) -> None:
         engine = self.engine
@@ -270,7 +273,7 @@ class PaperTradingSession:
     # The end.
 
     async def _cancel_open(self, reason: str) -> None:
-        """Cancel all that is open; pending cancels are committed as the cancels leave, and asked for again until done."""
+        """Cancel all that is open, and ask again until it is; what is pending is committed as the cancels leave."""
         give_up = time.monotonic() + CANCEL_TIMEOUT
         while True:
             effects = self.engine.cancel_open(reason)
@@ -279,10 +282,16 @@ class PaperTradingSession:
             self._drain()
             self._journal.post()
             again = time.monotonic() + CANCEL_RETRY
-            while self.engine.open_orders() and time.monotonic() < again:
-                await asyncio.sleep(0.005)
+            while self.engine.open_orders() and (left := again - time.monotonic()) > 0:
+                await self._hear(left)
             if not self.engine.open_orders() or time.monotonic() > give_up:
                 return
+
+    async def _hear(self, seconds: float) -> None:
+        """Wait until the venue has said something, but no longer than this."""
+        self._heard.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._heard.wait(), seconds)
 
     async def _cancel(self, order: OrderRecord) -> None:
         with tracer.start_as_current_span("broker.cancel_order", attributes=self._attributes()):
@@ -307,7 +316,9 @@ class PaperTradingSession:
             seconds=time.perf_counter() - started,
         )
         unconfirmed = [order.id for order in engine.open_orders()]
-        reason = ending.reason if not unconfirmed else f"{ending.reason}; cancels not confirmed: {', '.join(unconfirmed)}"
+        reason = (
+            ending.reason if not unconfirmed else f"{ending.reason}; cancels not confirmed: {', '.join(unconfirmed)}"
+        )
         self._journal.record(self._status(ending.status, reason, **summary.columns()))
         await self._journal.commit()
         return summary

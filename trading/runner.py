@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -29,11 +28,11 @@ from trading.engine.engine import Engine
 from trading.engine.errors import TradingError
 from trading.engine.records import Kind, Record, ledger_hash
 from trading.engine.strategy import IStrategy
+from trading.equity_watch import watch_of
 from trading.feeds import FEEDS
 from trading.feeds.base import IFeed
 from trading.feeds.pacing import paced
 from trading.lease import Lease, claim, keeper, owner_name
-from trading.equity_watch import watch_of
 from trading.metrics import performance
 from trading.models import Mode, Run
 from trading.paper_trading import PaperTradingSession
@@ -150,7 +149,9 @@ def backtest(run: Run, lease: Lease, show: Show) -> RunSummary:
         show("bar.processed", f"{bars} bars", engine.now, bars=bars, total=total, fills=engine.fills)
         return not stopping
 
-    whole = drive(engine, parts.brokerage, parts.bars(), curve, watch_of(parts.limits, parts.brokerage.starting_cash), progress)
+    whole = drive(
+        engine, parts.brokerage, parts.bars(), curve, watch_of(parts.limits, parts.brokerage.starting_cash), progress
+    )
     status = "completed" if whole else "halted" if engine.halted else "stopped"
     times, equity = np.frombuffer(curve.times, np.int64), np.frombuffer(curve.equity, np.float64)
     summary = RunSummary.of(

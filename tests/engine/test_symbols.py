@@ -23,7 +23,7 @@ def test_a_symbol_is_a_ticker_and_perhaps_a_venue(text, ticker, venue):
 
 @pytest.mark.parametrize("text", ["", "aapl", "AAPL.", ".NASDAQ", "AA PL", "AAPL.NASDAQ.X.Y", "A" * 40, None, 7])
 def test_what_is_no_symbol_is_refused_by_name(text):
-    with pytest.raises(InvalidValue, match="TICKER.VENUE"):
+    with pytest.raises(InvalidValue, match=r"TICKER\.VENUE"):
         Symbol.parse(text)
 
 

@@ -20,7 +20,7 @@ class Position:
     is released and what stays add up to what was there.
     """
 
-    __slots__ = ("symbol", "qty", "cost", "realized_pnl", "units", "last")
+    __slots__ = ("cost", "last", "qty", "realized_pnl", "symbol", "units")
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
@@ -64,7 +64,7 @@ class Portfolio:
     good for a curve; every figure that a person sees comes from `equity`, which is exact.
     """
 
-    __slots__ = ("starting_cash", "cash", "fees", "positions", "mark", "_cash")
+    __slots__ = ("_cash", "cash", "fees", "mark", "positions", "starting_cash")
 
     def __init__(self, starting_cash: Decimal) -> None:
         self.starting_cash = starting_cash

@@ -16,7 +16,7 @@ from trading.engine.ticks import ticks
 class _Window:
     """The last closes in integer ticks with their exact sum and sum of squares."""
 
-    __slots__ = ("closes", "total", "squares")
+    __slots__ = ("closes", "squares", "total")
 
     def __init__(self) -> None:
         self.closes: deque[int] = deque()
@@ -25,8 +25,8 @@ class _Window:
 
 
 class MeanReversionStrategy(IStrategy):
-    """Per symbol: long ``quantity`` when the close's z-score over ``window`` bars is below ``-entry_z``, flat again when
-    it is above ``-exit_z``; with ``allow_short`` the mirror image too.
+    """Per symbol: long ``quantity`` when the close's z-score over ``window`` bars is below ``-entry_z``, flat again
+    when it is above ``-exit_z``; with ``allow_short`` the mirror image too.
 
     z = (close - mean) / standard deviation of the last ``window`` closes, the bar at hand included, with the population
     deviation; no signal while the deviation is zero. Trades by market orders for the day.

@@ -13,7 +13,7 @@ from trading.engine.ticks import ticks
 
 
 class _Averages:
-    """The last closes in integer ticks, and ``slow x fast sum - fast x slow sum``: positive while fast is above slow."""
+    """The last closes in integer ticks, and slow x fast sum - fast x slow sum: positive while fast is above slow."""
 
     __slots__ = ("closes", "spread")
 

@@ -52,7 +52,10 @@ class Command(ProductCommand):
         else:
             runs = actions.stop_all(principal=principal)
         self._wait(runs)
-        return {"items": [rows.run_row(run) for run in Run.objects.filter(pk__in=[run.pk for run in runs])], "next": None}
+        return {
+            "items": [rows.run_row(run) for run in Run.objects.filter(pk__in=[run.pk for run in runs])],
+            "next": None,
+        }
 
     def status(self, task_id: str | None, **options: Any) -> dict[str, Any]:
         if task_id:
