@@ -21,7 +21,7 @@ PROGRESS_EVERY = 2_000
 class Curve:
     """Equity at the end of each bar: ``times`` in nanoseconds, ``equity`` in the account's currency, as floats."""
 
-    __slots__ = ("times", "equity")
+    __slots__ = ("equity", "times")
 
     def __init__(self) -> None:
         self.times = array("q")
