@@ -78,7 +78,7 @@ def free_port() -> int:
 
 
 def start_up(environment: dict[str, str], port: int, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "manage.py", "up", "--port", str(port), "--json", *arguments]
+    command = [sys.executable, "manage.py", "up", "--port", str(port), "--no-demo", "--json", *arguments]
     return subprocess.Popen(
         command,
         cwd=PROJECT,

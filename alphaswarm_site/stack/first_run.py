@@ -9,6 +9,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 
+from access.actions import create_operator
+
 USERNAME = "operator"
 
 
@@ -17,7 +19,7 @@ def create_first_operator() -> dict[str, str] | None:
     if get_user_model().objects.exists():
         return None
     password = secrets.token_urlsafe(12)
-    get_user_model().objects.create_superuser(USERNAME, password=password)
+    create_operator(USERNAME, password)
     return {"username": USERNAME, "password": password}
 
 

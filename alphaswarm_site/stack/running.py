@@ -19,9 +19,12 @@ from alphaswarm_site.stack.paths import StackPaths
 from alphaswarm_site.stack.supervisor import Supervisor
 from alphaswarm_site.stack.urls import ServerUrls
 from alphaswarm_site.stack.waiting import wait_until
+from risk import places
+from risk.gate import OrderGate, Verdict
 
 Report = Callable[[str], None]
 SERVER_SECONDS = 60
+GATE_SECONDS = 5
 
 
 @contextmanager
@@ -32,8 +35,18 @@ def ensure_running(report: Report = lambda text: None) -> Iterator[Supervisor]:
     """
     with servers(settings.STACK, report) as supervisor:
         schema.bring_up_to_date(report)
-        supervisor.run("gatekeeper")
+        _open_gate(supervisor, report)
         yield supervisor
+
+
+def _open_gate(supervisor: Supervisor, report: Report) -> None:
+    """Have a gatekeeper: one that is run by other means (systemd, another stack's command) serves as well."""
+    gate = OrderGate(places.gate())
+    if gate.verdict() is not Verdict.STALE:
+        return
+    supervisor.run("gatekeeper")
+    if gate.wait_open_sync(GATE_SECONDS) is Verdict.STALE:
+        report(f"The order gate stays shut, no order will leave: see {supervisor.paths.log}/gatekeeper.log")
 
 
 @contextmanager

@@ -5,13 +5,16 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandParser
+from trading.recipes import RecipeError
 
+from access.principals import cli_principal
 from alphaswarm_site.commands import Document, ProductCommand
 from alphaswarm_site.stack import first_run
 from alphaswarm_site.stack.errors import StackError
 from alphaswarm_site.stack.running import ensure_running, make_folders
 from alphaswarm_site.stack.site import Address, owned, running_site
 from alphaswarm_site.stack.supervisor import Supervisor
+from trading.actions import GateRefused, KillEngaged, start_demo
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -23,8 +26,9 @@ class Command(ProductCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
         parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
+        parser.add_argument("--no-demo", action="store_false", dest="demo", help="start no demo run")
 
-    def answer(self, host: str, port: int, **options: Any) -> None:
+    def answer(self, host: str, port: int, demo: bool, **options: Any) -> None:
         address = Address(host, port)
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
         make_folders(settings.STACK)
@@ -35,6 +39,8 @@ class Command(ProductCommand):
                 # Last of all, so that a start that fails does not swallow the password.
                 operator = first_run.create_first_operator()
                 self.emit({"url": address.url, "operator": operator, "var": str(settings.STACK.var)})
+                if demo:
+                    self._start_demo()
                 _wait_to_be_told(supervisor)
                 self.progress("Stopping ...")
 
@@ -46,6 +52,15 @@ class Command(ProductCommand):
                 "It is shown this once. To change it: .venv/bin/alphaswarm changepassword operator"
             )
         self.stdout.write(f"Logs: {document['var']}/log   Stop: Ctrl-C\n")
+
+    def _start_demo(self) -> None:
+        try:
+            run = start_demo(principal=cli_principal())
+        except (RecipeError, GateRefused, KillEngaged) as error:
+            self.progress(f"No demo run: {error}")
+            return
+        if run is not None:
+            self.progress("A demo run trades simulated money on synthetic prices. Without it: alphaswarm up --no-demo")
 
 
 def _wait_to_be_told(supervisor: Supervisor) -> None:

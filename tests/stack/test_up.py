@@ -1,0 +1,108 @@
+"""`alphaswarm up` as a user meets it: from the first start to Ctrl-C, and after every other end."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import psutil
+import pytest
+
+from alphaswarm_site.stack import leftovers
+from alphaswarm_site.stack.paths import StackPaths
+from alphaswarm_site.stack.supervisor import Supervisor
+from tests.live import LiveStack, clean_environment, free_port, start_up
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackPaths]:
+    """One folder for the whole file: each test finds what the one before has left."""
+    paths = StackPaths(tmp_path_factory.mktemp("up") / "a folder")
+    yield paths
+    leftovers.end(paths)
+
+
+def status(url: str) -> int:
+    with urlopen(url, timeout=10) as answer:
+        return int(answer.status)
+
+
+def test_from_the_first_start_to_ctrl_c(paths: StackPaths) -> None:
+    with LiveStack.started(paths.var) as stack:
+        assert (stack.username, len(stack.password) >= 12) == ("operator", True)
+        assert status(f"{stack.base_url}/readyz") == 200
+        assert paths.env.read_text().splitlines()[0].startswith("DATABASE_URL=postgresql://")
+
+        second = start_up(stack.environment, free_port())
+        _, errors = second.communicate(timeout=30)
+        assert second.returncode == 1
+        assert f"already running at {stack.base_url}/ (pid {stack.process.pid}" in errors
+        assert status(f"{stack.base_url}/healthz") == 200
+    assert stack.process.returncode == 0
+    assert not paths.env.exists()
+    assert leftovers.find(paths) == []
+
+
+def test_the_programs_of_the_site_stop_before_the_servers(paths: StackPaths) -> None:
+    log = (paths.log / "supervisord.log").read_text()
+    stopped = [line.split("stopped: ")[1].split()[0] for line in log.splitlines() if "stopped: " in line]
+    assert stopped[:2] == ["web", "beat"]
+    assert set(stopped[2:4]) == {"worker-live", "worker-jobs"}
+    assert stopped[4] == "gatekeeper"
+    assert set(stopped[5:]) == {"redis", "postgres"}
+
+
+def test_the_next_start_finds_the_data_and_makes_no_second_operator(paths: StackPaths) -> None:
+    with LiveStack.started(paths.var) as stack:
+        assert stack.password == ""
+
+
+def test_a_killed_up_is_succeeded(paths: StackPaths) -> None:
+    with LiveStack.started(paths.var) as killed:
+        killed.process.kill()
+        killed.process.wait()
+        supervisor = Supervisor(paths).pid()
+        with LiveStack.started(paths.var) as stack:
+            assert Supervisor(paths).pid() == supervisor
+            assert status(f"{stack.base_url}/readyz") == 200
+    assert leftovers.find(paths) == []
+
+
+def test_a_killed_up_and_a_killed_supervisor_are_succeeded(paths: StackPaths) -> None:
+    with LiveStack.started(paths.var) as killed:
+        killed.process.kill()
+        os.kill(Supervisor(paths).pid() or 0, signal.SIGKILL)
+        killed.process.wait()
+        with LiveStack.started(paths.var) as stack:
+            assert status(f"{stack.base_url}/readyz") == 200
+    assert leftovers.find(paths) == []
+
+
+def test_a_taken_port_is_named_and_another_proposed(paths: StackPaths) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = start_up(clean_environment(paths.var), port)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"Port {port} on 127.0.0.1 cannot be used" in errors
+    assert f"make run PORT={port + 1}" in errors
+    assert leftovers.find(paths) == []
+
+
+def test_the_site_runs_with_the_environment_of_up_and_keeps_it_off_the_disk(paths: StackPaths) -> None:
+    with LiveStack.started(paths.var, ALPHASWARM_ALPACA_SECRET_KEY="canary-7b1") as stack:
+        web = next(p for p in leftovers.find(paths) if "daphne" in p.cmdline())
+        assert web.environ()["ALPHASWARM_ALPACA_SECRET_KEY"] == "canary-7b1"
+        found = subprocess.run(["grep", "-rlE", "canary-7b1|63616e6172792d376231", paths.var], capture_output=True)
+        assert found.stdout == b""
+        assert psutil.pid_exists(stack.process.pid)
+
+
+def test_a_command_beside_a_running_stack_uses_its_servers(live_stack: LiveStack) -> None:
+    supervisor = Supervisor(StackPaths(live_stack.var)).pid()
+    assert live_stack.cli("shell", "-c", "print(6 * 7)").stdout.endswith("42\n")
+    assert Supervisor(StackPaths(live_stack.var)).pid() == supervisor
+    assert Path(live_stack.var, "env").exists()
