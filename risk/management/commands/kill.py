@@ -1,0 +1,116 @@
+"""`alphaswarm kill engage | release | status`. Engaging insists on nothing: not the web, not the database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.db import DatabaseError, InterfaceError, connection
+
+from access.principals import cli_principal
+from alphaswarm_site.commands import BadInput, CommandFailed, ProductCommand
+from alphaswarm_site.stack.running import ensure_running
+from risk import actions, queries
+from risk.actions import KillReport
+from risk.kill_file import KillFile
+from risk.kill_switch import KillState, ReasonMissing
+
+#: libpq waits two seconds for a connection at least; whatever takes longer is told as not done.
+CONNECT_SECONDS = 1
+PATIENCE_SECONDS = 3.0
+
+
+class Command(ProductCommand):
+    help = "Stop everything at once, let orders leave again, or say which it is."
+    needs_servers = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        engage = self.verb(parser, "engage", self.engage, "Stop everything; works with web and database down.")
+        engage.add_argument("--reason", required=True, help="why; kept with the switch")
+        release = self.verb(parser, "release", self.release, "Let orders leave again.")
+        release.add_argument("--reason", required=True, help="why; kept with the switch")
+        self.verb(parser, "status", self.status, "Say whether it is engaged, since when, and why.")
+
+    def engage(self, reason: str, **options: Any) -> dict[str, Any]:
+        principal = cli_principal()
+        if not reason.strip():
+            raise BadInput(str(ReasonMissing()), field="reason")
+        file = KillFile()
+        by_file = self._close_by_file(file, reason, principal.name)
+        report = self._close_by_database(reason)
+        if report is None and file.mark() is None:
+            # Taken over by somebody who could reach the database, or never there.
+            by_file = self._close_by_file(file, reason, principal.name)
+        if report is None and not by_file:
+            raise CommandFailed("neither kill file nor database could be written: end the processes", "not_engaged")
+        if report is None:
+            state = KillState(engaged=True, epoch=None, reason=reason, engaged_by=principal.name, durable=False)
+            report = KillReport(state=state, unconfirmed=["the database did not answer"])
+        return {**queries.document(report.state, report.measured()), "file": by_file, "database": report.state.durable}
+
+    def release(self, reason: str, **options: Any) -> dict[str, Any]:
+        with ensure_running(self.stderr.write):
+            try:
+                return queries.document(actions.release(reason, cli_principal()), None)
+            except ReasonMissing as error:
+                raise BadInput(str(error), field="reason") from error
+
+    def status(self, **options: Any) -> dict[str, Any]:
+        with ensure_running(self.stderr.write):
+            view = queries.kill_view()
+        return {**queries.document(view.state, view.measured), "gate": view.gate.verdict}
+
+    def show(self, document: Mapping[str, Any]) -> None:
+        epoch = "" if document["epoch"] is None else f", epoch {document['epoch']}"
+        word = "ENGAGED" if document["engaged"] else "released"
+        self.stdout.write(f"kill switch {word}{epoch}: {document['reason'] or 'never engaged'}")
+        if "database" in document:
+            self.stdout.write(f"kill file: {_done(document['file'])}; database: {_done(document['database'])}")
+        for name, value in (document["measured"] or {}).items():
+            if name.endswith("_ms"):
+                figure = "not confirmed" if value is None else f"{value} ms"
+                self.stdout.write(f"{name.removesuffix('_ms').replace('_', ' ')}: {figure}")
+        for sentence in (document["measured"] or {}).get("unconfirmed", []):
+            self.stdout.write(f"not confirmed: {sentence}")
+
+    def _close_by_file(self, file: KillFile, reason: str, by: str) -> bool:
+        try:
+            file.write(reason, by)
+        except OSError as error:
+            self.progress(f"the kill file cannot be written: {error}")
+            return False
+        self.progress(f"kill file written: the gate of this host closes ({file.path})")
+        return True
+
+    def _close_by_database(self, reason: str) -> KillReport | None:
+        """Engage the row; None where that fails or takes too long, in a thread so that nothing can hold us up."""
+        answers: SimpleQueue[KillReport | Exception] = SimpleQueue()
+        threading.Thread(target=_engage, args=(reason, answers), daemon=True).start()
+        try:
+            answer = answers.get(timeout=PATIENCE_SECONDS + actions.WAIT_SECONDS)
+        except Empty:
+            self.progress("the database does not answer")
+            return None
+        if isinstance(answer, Exception):
+            self.progress(f"the database cannot be told: {' '.join(str(answer).split())}")
+            return None
+        if not answer.state.durable:
+            self.progress("the database cannot be told; the gatekeeper tells it as soon as it answers")
+        return answer
+
+
+def _engage(reason: str, answers: SimpleQueue[KillReport | Exception]) -> None:
+    connection.settings_dict["OPTIONS"] = {**connection.settings_dict["OPTIONS"], "connect_timeout": CONNECT_SECONDS}
+    try:
+        answers.put(actions.kill(reason, cli_principal()))
+    except (DatabaseError, InterfaceError, OSError) as error:
+        answers.put(error)
+    finally:
+        connection.close()
+
+
+def _done(value: bool) -> str:
+    return "done" if value else "NOT done"

@@ -1,0 +1,50 @@
+"""The pre-trade check of a run: the rules that apply, in order, the first denial wins."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from risk import rules
+from risk.limits import RiskLimits
+from risk.rules import Rule
+from trading.engine.orders import OrderRecord
+from trading.engine.risk import Denial
+from trading.engine.strategy import Context
+
+# Sanity comes first: the rules after it may rely on figures that are figures.
+_ALWAYS: Final[tuple[Rule, ...]] = (
+    rules.sane_quantity,
+    rules.sane_limit_price,
+    rules.known_price,
+    rules.buying_power,
+)
+
+
+class RiskManager:
+    """Checks the orders of one run against its limits. Keeps no state: all that counts is in the context."""
+
+    def __init__(self, limits: RiskLimits) -> None:
+        self.limits = limits
+        self._rules = (*_ALWAYS, *_limit_rules(limits))
+
+    def check_pretrade(self, order: OrderRecord, context: Context) -> Denial | None:
+        """None when the order may leave. A `trading.engine.risk.PreTradeCheck`."""
+        for rule in self._rules:
+            denial = rule(order, context)
+            if denial is not None:
+                return denial
+        return None
+
+
+def _limit_rules(limits: RiskLimits) -> list[Rule]:
+    active: list[Rule] = []
+    if limits.max_order_qty is not None:
+        active.append(partial(rules.max_order_qty, limit=limits.max_order_qty))
+    if limits.max_order_value is not None:
+        active.append(partial(rules.max_order_value, limit=limits.max_order_value))
+    if limits.max_position_value is not None:
+        active.append(partial(rules.max_position_value, limit=limits.max_position_value))
+    if limits.max_open_orders is not None:
+        active.append(partial(rules.max_open_orders, limit=limits.max_open_orders))
+    return active
