@@ -56,7 +56,8 @@ def drop_root(paths: StackPaths) -> list[str]:
     if user is None:
         return []
     setpriv = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-    keep = ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
+    # The secure bit makes access(2) count the capability too; initdb asks it about its binaries.
+    keep = ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--securebits=+no_setuid_fixup"]
     test = ["sh", "-c", '"$0" --version >/dev/null && test -d "$1/." && test -d "$2/."']
     places = [str(BINARIES / "postgres"), str(paths.postgres_data.parent), str(paths.postgres_sockets)]
     for prefix in ([*setpriv, "--inh-caps=-all"], [*setpriv, *keep]):
