@@ -4,6 +4,8 @@ import os
 
 from celery import Celery
 
+from alphaswarm_site import heartbeat  # noqa: F401  (workers begin it by a signal)
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alphaswarm_site.settings")
 
 app = Celery("alphaswarm")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Field, Query, Router, Schema
 
 from access.auth import require
 from access.principals import principal_of
@@ -17,6 +17,7 @@ from metadata.urn import InvalidUrn, Urn
 
 router = Router(tags=["metadata"])
 
+AspectName = Annotated[str | None, Query(pattern=f"^{aspects.NAME.pattern}$")]
 MODEL = "urn:alphaswarm:mlmodel:prod:alpaca_mean_reversion_v1"
 PIPELINE = "urn:alphaswarm:pipeline:prod:alpaca_mean_reversion_loop"
 
@@ -60,7 +61,7 @@ class GateAnswer(Schema):
 
 
 @router.get("/metadata/aspects/{urn}", response=AspectList, auth=require("read"), summary="What is known about a URN")
-def read_aspects(request: HttpRequest, urn: str, name: str | None = None) -> dict[str, Any]:
+def read_aspects(request: HttpRequest, urn: str, name: AspectName = None) -> dict[str, Any]:
     """The newest version of each aspect; with `name`, every version of that one, newest first."""
     try:
         Urn.parse(urn)

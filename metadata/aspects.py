@@ -16,7 +16,7 @@ from metadata.models import Aspect
 from metadata.urn import Urn
 
 LARGEST_PAYLOAD = 65_536
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 
 
 class InvalidAspect(ValueError):
@@ -63,7 +63,7 @@ def status_of(urn: str) -> str | None:
 
 
 def _check(name: str, payload: Mapping[str, Any]) -> None:
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise InvalidAspect("name", "must be a letter, then up to 63 letters, digits, . _ -")
     if not isinstance(payload, Mapping):
         raise InvalidAspect("payload", "must be a JSON object")
