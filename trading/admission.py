@@ -9,14 +9,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
-
 from metadata import gate
 from risk import kill_switch
 from trading import ledger, recipes
 from trading.engine.bars import to_nanos
 from trading.engine.records import Kind, Record
-from trading.models import Bot, BotVersion, LedgerHead, Mode, Run, RunStatus
+from trading.models import Bot, BotVersion, Mode, Run, RunStatus
 from trading.recipes import Recipe
 
 
@@ -73,11 +71,10 @@ def sharpes(bot: Bot) -> list[float | None]:
     return [metrics.get("sharpe") for metrics in finished.values_list("metrics", flat=True)]
 
 
-@transaction.atomic
 def create_run(recipe: Recipe, facts: Facts, *, created_by: str, **links: Any) -> Run:
-    """The row of a new run and the head of its ledger; the recipe is stored without its secrets."""
+    """The row of a new run; the recipe is stored without its secrets."""
     run_id = uuid.uuid4()
-    run = Run.objects.create(
+    return Run.objects.create(
         id=run_id,
         task_id=str(uuid.uuid4()),
         name=recipe.name,
@@ -92,8 +89,6 @@ def create_run(recipe: Recipe, facts: Facts, *, created_by: str, **links: Any) -
         created_by=created_by,
         **links,
     )
-    LedgerHead.objects.create(run=run, seq=0, hash=bytes(32))
-    return run
 
 
 def _block(run: Run, reasons: Sequence[gate.Reason]) -> None:

@@ -21,7 +21,10 @@ from uuid import UUID
 import psycopg
 from django.db import connection, transaction
 
+from trading import ledger
 from trading.connections import connect
+from trading.engine.records import Kind, Record
+from trading.models import RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +39,6 @@ _CLAIM = """
      WHERE id = %(run)s AND status = 'queued'
  RETURNING fencing_token
 """
-_FENCE = "UPDATE ledger_heads SET fencing_token = %s WHERE run_id = %s"
 _RENEW = """
     UPDATE runs SET lease_expires_at = now() + make_interval(secs => %(seconds)s)
       FROM unnest(%(runs)s::uuid[], %(tokens)s::bigint[]) AS held(run, token)
@@ -73,7 +75,8 @@ def claim(run_id: UUID) -> Lease | None:
         row = cursor.fetchone()
         if row is None:
             return None
-        cursor.execute(_FENCE, [row[0], run_id])
+        status = {"status": RunStatus.STARTING.value}
+        ledger.append_now(run_id, [Record(Kind.RUN_STATUS, time.time_ns(), data=status)], token=row[0])
     return Lease(run_id, row[0], asked + LEASE_SECONDS)
 
 

@@ -10,22 +10,22 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.core.checks import CheckMessage
 from django.db import models
 
 
 class Numeric(models.DecimalField):
     """PostgreSQL ``numeric`` without a fixed scale, so that a price keeps the digits that it came with."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("max_digits", 60)
-        kwargs.setdefault("decimal_places", 20)
-        super().__init__(*args, **kwargs)
+    def check(self, **kwargs: Any) -> list[CheckMessage]:
+        # Those of a decimal field ask for the number of digits, which is what is free here.
+        return super(models.DecimalField, self).check(**kwargs)
 
     def db_type(self, connection: Any) -> str:
         return "numeric"
 
-    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
-        return value
+    def cast_db_type(self, connection: Any) -> str:
+        return "numeric"
 
 
 class Mode(models.TextChoices):
@@ -132,15 +132,17 @@ class Run(models.Model):
 
 
 class LedgerHead(models.Model):
-    """The end of a run's chain; the row that every append locks."""
+    """The end of a run's chain. Made by a trigger with the run's row; moved by appends alone."""
 
     run = models.OneToOneField(Run, primary_key=True, on_delete=models.PROTECT, related_name="head")
     seq = models.BigIntegerField(default=0)
     hash = models.BinaryField(max_length=32)
-    fencing_token = models.BigIntegerField(default=0)
 
     class Meta:
         db_table = "ledger_heads"
+
+    def __str__(self) -> str:
+        return f"{self.run_id} #{self.seq}"
 
 
 class LedgerEvent(models.Model):
@@ -167,8 +169,8 @@ class LedgerEvent(models.Model):
 class LedgerAnchor(models.Model):
     """A link of the global chain: where each run's chain stood, so that a cut tail shows."""
 
-    id = models.BigAutoField(primary_key=True)
-    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="anchors")
+    id = models.BigIntegerField(primary_key=True, help_text="Counts from one without a gap")
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="anchors", db_index=False)
     seq = models.BigIntegerField()
     head_hash = models.BinaryField(max_length=32)
     hash = models.BinaryField(max_length=32)
@@ -177,13 +179,18 @@ class LedgerAnchor(models.Model):
     class Meta:
         db_table = "ledger_anchors"
         ordering = ["id"]
+        indexes = [models.Index(fields=["run", "seq"])]
+
+    def __str__(self) -> str:
+        return f"anchor {self.id}: {self.run_id} #{self.seq}"
 
 
 class Order(models.Model):
     id = models.CharField(primary_key=True, max_length=64)
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="orders", db_index=False)
+    seq = models.BigIntegerField(help_text="The ledger event that introduced it")
     client_order_id = models.CharField(max_length=64, unique=True)
-    venue_order_id = models.CharField(max_length=64, null=True, blank=True)
+    venue_order_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001  (null: the venue named none)
     symbol = models.CharField(max_length=50)
     side = models.CharField(max_length=4)
     type = models.CharField(max_length=16)
@@ -221,6 +228,7 @@ class Order(models.Model):
 class Fill(models.Model):
     id = models.BigAutoField(primary_key=True)
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="fills", db_index=False)
+    seq = models.BigIntegerField(help_text="The ledger event that booked it")
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="fills")
     venue_execution_id = models.CharField(max_length=80)
     symbol = models.CharField(max_length=50)
@@ -247,7 +255,7 @@ class Position(models.Model):
     cost = Numeric(help_text="Signed amount paid for what is held, fees excluded")
     avg_price = Numeric()
     realized_pnl = Numeric(default=0)
-    last_price = Numeric(null=True, blank=True, help_text="The last close that a state flush saw")
+    last_price = Numeric(null=True, blank=True, help_text="Of its last fill, or the last close known since")
     updated_at = models.DateTimeField()
 
     class Meta:
@@ -273,12 +281,30 @@ class EquityPoint(models.Model):
         ordering = ["run", "time"]
         constraints = [models.UniqueConstraint(fields=["run", "time"], name="equity_point_once")]
 
+    def __str__(self) -> str:
+        return f"{self.equity} at {self.time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class EquityCurve(models.Model):
+    """A backtest's equity at each bar, as floats; `trading.ledger.read_curve` reads the columns."""
+
+    run = models.OneToOneField(Run, primary_key=True, on_delete=models.PROTECT, related_name="equity_curve")
+    times = models.BinaryField(help_text="int64, little endian: nanoseconds since the epoch")
+    equity = models.BinaryField(help_text="float64, little endian: the account's currency")
+
+    class Meta:
+        db_table = "equity_curves"
+
+    def __str__(self) -> str:
+        return f"curve of {self.run_id}"
+
 
 class RiskEvent(models.Model):
     """A breach, a halt or a refusal worth a person's attention."""
 
     id = models.BigAutoField(primary_key=True)
     run = models.ForeignKey(Run, null=True, on_delete=models.PROTECT, related_name="risk_events")
+    seq = models.BigIntegerField(null=True, help_text="The ledger event that tells of it")
     code = models.CharField(max_length=60)
     message = models.TextField()
     figure = Numeric(null=True, blank=True)
@@ -288,3 +314,6 @@ class RiskEvent(models.Model):
     class Meta:
         db_table = "risk_events"
         ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from trading.engine.bars import price_of
 from trading.engine.engine import Engine
 from trading.engine.records import plain
 from trading.models import Run
@@ -15,7 +16,10 @@ from trading.models import Run
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The figures of an ended run; money in the account's currency, ``seconds`` of wall time."""
+    """The figures of an ended run; money in the account's currency, ``seconds`` of wall time.
+
+    ``prices`` are the last closes, at which what is still held is valued.
+    """
 
     run_id: UUID
     status: str
@@ -28,6 +32,7 @@ class RunSummary:
     seconds: float
     metrics: dict[str, Any]
     reason: str = ""
+    prices: dict[str, Decimal] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -54,6 +59,7 @@ class RunSummary:
             seconds=seconds,
             metrics=metrics or {},
             reason=reason,
+            prices={held.symbol: price_of(held.last) for held in engine.portfolio.positions.values() if held.qty},
         )
 
     @classmethod
@@ -73,6 +79,7 @@ class RunSummary:
             "num_fills": self.fills,
             "ledger_hash": self.ledger_hash,
             "metrics": self.metrics,
+            "prices": {symbol: plain(price) for symbol, price in self.prices.items()},
         }
 
     def as_dict(self) -> dict[str, Any]:

@@ -21,14 +21,9 @@ OWNED = [RunStatus.STARTING, RunStatus.RUNNING, RunStatus.REDUCING, RunStatus.DR
 
 _EXPIRED = "SELECT id FROM runs WHERE status = ANY(%s) AND lease_expires_at < now() ORDER BY id"
 _FENCE = """
-    WITH lost AS (
-        UPDATE runs SET fencing_token = fencing_token + 1
-         WHERE id = %s AND status = ANY(%s) AND lease_expires_at < now()
-     RETURNING id, fencing_token, owner
-    ), head AS (
-        UPDATE ledger_heads SET fencing_token = lost.fencing_token FROM lost WHERE run_id = lost.id
-    )
-    SELECT owner FROM lost
+    UPDATE runs SET fencing_token = fencing_token + 1
+     WHERE id = %s AND status = ANY(%s) AND lease_expires_at < now()
+ RETURNING owner
 """
 _UNCLAIMED = """
     SELECT id FROM runs

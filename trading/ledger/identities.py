@@ -1,0 +1,65 @@
+"""Money, computed a second way: what must be equal however the projections came to be. Exact, in ``numeric``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from trading.ledger.tables import Cursor
+
+_TRADED: Final = """
+    SELECT run_id, symbol, count(*) AS fills, sum(fee) AS fees,
+           sum(CASE side WHEN 'buy' THEN qty ELSE -qty END) AS held,
+           sum(CASE side WHEN 'buy' THEN qty ELSE -qty END * price) AS paid
+      FROM fills WHERE %(run)s::uuid IS NULL OR run_id = %(run)s::uuid GROUP BY run_id, symbol
+"""
+_POSITIONS: Final = f"""
+    SELECT coalesce(t.run_id, p.run_id), coalesce(t.symbol, p.symbol), coalesce(t.held, 0), p.qty
+      FROM ({_TRADED}) t
+      FULL JOIN (SELECT * FROM positions WHERE %(run)s::uuid IS NULL OR run_id = %(run)s::uuid) p
+        ON p.run_id = t.run_id AND p.symbol = t.symbol
+     WHERE coalesce(t.held, 0) IS DISTINCT FROM p.qty ORDER BY 1, 2
+"""
+_RUNS: Final = f"""
+    SELECT r.id, r.num_fills, r.cash, r.final_equity, r.total_pnl, r.final_equity - r.starting_cash,
+           coalesce(t.fills, 0), r.starting_cash - coalesce(t.paid, 0) - coalesce(t.fees, 0),
+           coalesce(p.realized, 0) + coalesce(p.unrealized, 0) - coalesce(t.fees, 0)
+      FROM runs r
+      LEFT JOIN (SELECT run_id, sum(fills) AS fills, sum(fees) AS fees, sum(paid) AS paid
+                   FROM ({_TRADED}) each_symbol GROUP BY run_id) t ON t.run_id = r.id
+      LEFT JOIN (SELECT run_id, sum(realized_pnl) AS realized, sum(qty * coalesce(last_price, 0) - cost) AS unrealized
+                   FROM positions GROUP BY run_id) p ON p.run_id = r.id
+     WHERE %(run)s::uuid IS NULL OR r.id = %(run)s::uuid ORDER BY r.id
+"""
+
+
+class Imbalance(NamedTuple):
+    """Two figures that should be one: ``expected`` from the fills, ``found`` in the table's ``column``."""
+
+    run_id: UUID
+    table: str
+    row: str
+    column: str
+    expected: str
+    found: str
+
+
+def imbalances(cursor: Cursor, run_id: UUID | None = None) -> Iterator[Imbalance]:
+    """Where fills, positions, cash and profit of a run disagree.
+
+    Sum of fills = position, per symbol; starting cash - paid - fees = cash; final equity - starting cash = total P&L;
+    realised + unrealised (at the last price) - fees = total P&L.
+    """
+    for run, symbol, held, qty in cursor.execute(_POSITIONS, {"run": run_id}).fetchall():
+        yield Imbalance(run, "positions", symbol, "qty", str(held), str(qty))
+    for row in cursor.execute(_RUNS, {"run": run_id}).fetchall():
+        run, num_fills, cash, final_equity, total_pnl, earned, fills, left, made = row
+        pairs = [("num_fills", fills, num_fills)]
+        if cash is not None or fills:
+            pairs.append(("cash", left, cash))
+        if final_equity is not None or total_pnl is not None:
+            pairs += [("total_pnl", earned, total_pnl), ("total_pnl by position", made, total_pnl)]
+        for column, expected, found in pairs:
+            if expected != found:
+                yield Imbalance(run, "runs", str(run), column, str(expected), str(found))

@@ -1,0 +1,190 @@
+"""Writing changes to the tables: one statement per table, however many rows and runs.
+
+Events are copied in, being many and never changed; the rows of the other tables travel as one JSON document per
+statement. Table names are unqualified on purpose: a rebuild runs the same statements on temporary twins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from trading.engine.errors import InvalidValue
+from trading.ledger.projection import Changes, Row
+
+Columns = Mapping[str, str]
+Cursor = psycopg.Cursor[Any]
+
+#: A time that travels as integer microseconds since the epoch.
+MOMENT: Final = "moment"
+
+#: Run, seq, kind, event time, payload, hash, time of recording.
+EventRow = tuple[UUID, int, str, datetime, str, bytes, datetime]
+ORDER: Final = {
+    "id": "text",
+    "run_id": "uuid",
+    "seq": "bigint",
+    "client_order_id": "text",
+    "venue_order_id": "text",
+    "symbol": "text",
+    "side": "text",
+    "type": "text",
+    "time_in_force": "text",
+    "qty": "numeric",
+    "filled_qty": "numeric",
+    "limit_price": "numeric",
+    "avg_fill_price": "numeric",
+    "status": "text",
+    "signal": "text",
+    "reason": "text",
+    "created_at": MOMENT,
+    "updated_at": MOMENT,
+}
+FILL: Final = {
+    "run_id": "uuid",
+    "seq": "bigint",
+    "order_id": "text",
+    "venue_execution_id": "text",
+    "symbol": "text",
+    "side": "text",
+    "qty": "numeric",
+    "price": "numeric",
+    "fee": "numeric",
+    "filled_at": MOMENT,
+}
+POSITION: Final = {
+    "run_id": "uuid",
+    "symbol": "text",
+    "qty": "numeric",
+    "cost": "numeric",
+    "avg_price": "numeric",
+    "realized_pnl": "numeric",
+    "last_price": "numeric",
+    "updated_at": MOMENT,
+}
+POINT: Final = {"run_id": "uuid", "time": MOMENT, "equity": "numeric", "cash": "numeric"}
+RISK_EVENT: Final = {
+    "run_id": "uuid",
+    "seq": "bigint",
+    "code": "text",
+    "message": "text",
+    "figure": "numeric",
+    "limit": "numeric",
+    "created_at": MOMENT,
+}
+#: What the ledger knows of a run; its other columns belong to whoever started or owns it.
+RUN: Final = {
+    "id": "uuid",
+    "status": "text",
+    "reason": "text",
+    "started_at": "timestamptz",
+    "ended_at": "timestamptz",
+    "final_equity": "numeric",
+    "total_pnl": "numeric",
+    "cash": "numeric",
+    "num_bars": "bigint",
+    "num_fills": "bigint",
+    "ledger_hash": "text",
+    "metrics": "jsonb",
+}
+
+
+def _rows(columns: Columns) -> str:
+    """A SELECT over the rows of one JSON parameter, each column in its own type."""
+    names = ", ".join(
+        f"'epoch'::timestamptz + \"{name}\" * interval '1 microsecond' AS \"{name}\"" if kind == MOMENT else f'"{name}"'
+        for name, kind in columns.items()
+    )
+    types = ", ".join(f'"{name}" {"bigint" if kind == MOMENT else kind}' for name, kind in columns.items())
+    return f"SELECT {names} FROM json_to_recordset(%s::json) AS r({types})"
+
+
+def _insert(table: str, columns: Columns, otherwise: str = "") -> str:
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f"INSERT INTO {table} ({names}) {_rows(columns)} {otherwise}"
+
+
+def _replaced(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{name}" = excluded."{name}"' for name in columns)
+
+
+def _kept_where_null(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{name}" = coalesce(r."{name}", t."{name}")' for name in columns)
+
+
+ADD_EVENTS: Final = "COPY ledger_events (run_id, seq, kind, event_time, payload, hash, recorded_at) FROM STDIN"
+
+_ORDER_STATE: Final = ("status", "filled_qty", "avg_fill_price", "venue_order_id", "reason", "updated_at")
+_RUN_STATE: Final = {**RUN, "state": "jsonb"}
+_WITH_RULES_OF_THEIR_OWN: Final = ("id", "num_fills", "ended_at")
+
+# An order that was intended in an earlier stretch may still be denied: the gate spoke after the intent was durable.
+ADD_ORDERS: Final = _insert(
+    "orders",
+    ORDER,
+    "ON CONFLICT (id) DO UPDATE SET status = excluded.status, reason = excluded.reason,"
+    " updated_at = excluded.updated_at WHERE excluded.status = 'denied'",
+)
+UPDATE_ORDERS: Final = (
+    f"UPDATE orders t SET {_kept_where_null(_ORDER_STATE)}"
+    f" FROM ({_rows({name: ORDER[name] for name in ('id', *_ORDER_STATE)})}) r WHERE t.id = r.id"
+)
+ADD_FILLS: Final = _insert("fills", FILL)
+PUT_POSITIONS: Final = _insert(
+    "positions", POSITION, f"ON CONFLICT (run_id, symbol) DO UPDATE SET {_replaced(list(POSITION)[2:])}"
+)
+MARK_POSITIONS: Final = (
+    "UPDATE positions t SET last_price = r.last_price, updated_at = r.updated_at"
+    f" FROM ({_rows({name: POSITION[name] for name in ('run_id', 'symbol', 'last_price', 'updated_at')})}) r"
+    " WHERE t.run_id = r.run_id AND t.symbol = r.symbol"
+)
+PUT_POINTS: Final = _insert(
+    "equity_points", POINT, f"ON CONFLICT (run_id, time) DO UPDATE SET {_replaced(('equity', 'cash'))}"
+)
+ADD_RISK_EVENTS: Final = _insert("risk_events", RISK_EVENT)
+UPDATE_RUNS: Final = (
+    f"UPDATE runs t SET {_kept_where_null(name for name in _RUN_STATE if name not in _WITH_RULES_OF_THEIR_OWN)},"
+    " num_fills = t.num_fills + coalesce(r.num_fills, 0),"
+    " ended_at = CASE WHEN r.status IS NULL THEN t.ended_at ELSE r.ended_at END"
+    f" FROM ({_rows(_RUN_STATE)}) r WHERE t.id = r.id"
+)
+
+
+def write(cursor: Cursor, changes: Sequence[Changes]) -> None:
+    """Bring the tables up to date. Raises `InvalidValue` for an event about an order that the ledger does not know."""
+    orders = [row for change in changes for row in change.orders.values()]
+    _execute(cursor, ADD_ORDERS, orders)
+    if orders and cursor.rowcount != len(orders):
+        raise InvalidValue("an order is intended that the ledger has already")
+    updates = [row for change in changes for row in change.order_updates.values()]
+    _execute(cursor, UPDATE_ORDERS, updates)
+    if updates and cursor.rowcount != len(updates):
+        raise InvalidValue("an event is about an order that the ledger has no intent of")
+    _execute(cursor, ADD_FILLS, [row for change in changes for row in change.fills])
+    _execute(cursor, PUT_POSITIONS, [row for change in changes for row in change.positions.values()])
+    _execute(cursor, MARK_POSITIONS, [row for change in changes for row in change.prices.values()])
+    _execute(cursor, PUT_POINTS, [row for change in changes for row in change.points.values()])
+    _execute(cursor, ADD_RISK_EVENTS, [row for change in changes for row in change.risk_events])
+    _execute(cursor, UPDATE_RUNS, [{"id": change.run_id, **change.run} for change in changes if change.run])
+
+
+def add_events(cursor: Cursor, rows: Sequence[EventRow]) -> None:
+    if not rows:
+        return
+    with cursor.copy(ADD_EVENTS) as copy:
+        copy.set_types(["uuid", "bigint", "text", "timestamptz", "text", "bytea", "timestamptz"])
+        for row in rows:
+            copy.write_row(row)
+
+
+_encoder: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+def _execute(cursor: Cursor, statement: str, rows: Sequence[Row]) -> None:
+    if rows:
+        cursor.execute(statement, [_encoder.encode(rows).decode()])
