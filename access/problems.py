@@ -61,10 +61,8 @@ def of_status(status: int) -> Problem:
 
 def install(api: NinjaAPI) -> None:
     """Have every error of the API leave as a problem."""
-    api.add_exception_handler(Problem, lambda request, error: error.response())
-    api.add_exception_handler(ValidationError, lambda request, error: _of_validation(error).response())
-    api.add_exception_handler(HttpError, lambda request, error: _of_http(error).response())
-    api.add_exception_handler(Http404, lambda request, error: of_status(404).response())
+    for kind, problem_of in _PROBLEM_OF.items():
+        api.add_exception_handler(kind, _answering(problem_of))
 
 
 def is_page(request: HttpRequest) -> bool:
@@ -88,6 +86,10 @@ class ProblemMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         return error.response() if isinstance(error, Problem) else None
+
+
+def _answering(problem_of: Callable[[Any], Problem]) -> Callable[[HttpRequest, Any], HttpResponse]:
+    return lambda request, error: problem_of(error).response()
 
 
 def _of_http(error: HttpError) -> Problem:
@@ -116,3 +118,11 @@ def _field(location: Sequence[str | int]) -> str:
 
 def _message(entry: Mapping[str, Any]) -> str:
     return str(entry["msg"]).removeprefix("Value error, ")
+
+
+_PROBLEM_OF: dict[type[Exception], Callable[[Any], Problem]] = {
+    Problem: lambda error: error,
+    ValidationError: _of_validation,
+    HttpError: _of_http,
+    Http404: lambda error: of_status(404),
+}

@@ -26,7 +26,8 @@ def fresh(request: HttpRequest) -> bool:
     verified = getattr(request.user, "is_verified", None)
     if verified is None or not verified():
         return False
-    return 0 <= time.time() - request.session.get(_VERIFIED_AT, 0) < MAX_AGE_SECONDS
+    age: float = time.time() - request.session.get(_VERIFIED_AT, 0)
+    return 0 <= age < MAX_AGE_SECONDS
 
 
 def demand(request: HttpRequest) -> None:

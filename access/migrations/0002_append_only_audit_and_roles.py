@@ -1,4 +1,6 @@
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 ROLES = ["viewer", "operator", "admin"]
 
@@ -16,7 +18,7 @@ DROP FUNCTION refuse_change();
 """
 
 
-def make_roles(apps, schema_editor):
+def make_roles(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     groups = apps.get_model("auth", "Group").objects
     for role in ROLES:
         groups.get_or_create(name=role)

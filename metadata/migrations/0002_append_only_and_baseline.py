@@ -1,4 +1,6 @@
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 from metadata.baseline_aspects import seed_paper_baseline_aspects
 
@@ -8,7 +10,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON metadata_aspec
 """
 
 
-def seed(apps, schema_editor):
+def seed(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     seed_paper_baseline_aspects(apps.get_model("metadata", "Aspect"))
 
 
