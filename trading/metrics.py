@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
+
+from trading.connections import connect
+from trading.engine.bars import to_nanos
 
 TRADING_DAYS: Final = 252
 _NANOS_PER_DAY: Final = 86_400_000_000_000
@@ -30,6 +35,24 @@ def performance(times: npt.NDArray[np.int64], equity: npt.NDArray[np.float64], s
         "max_drawdown": float(np.max((peaks - with_start) / peaks)),
         "sharpe": _sharpe(times, equity, starting_cash),
     }
+
+
+def one_per_stamp(
+    times: npt.NDArray[np.int64], equity: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """The curve with one point per stamp: where bars of several symbols share it, the last one."""
+    last = np.append(np.diff(times) != 0, True)[: len(times)]
+    return times[last], equity[last]
+
+
+def performance_of_session(run_id: UUID, starting_cash: Decimal) -> dict[str, Any]:
+    """`performance` over the equity points that a session has written."""
+    with connect() as database:
+        query = "SELECT time, equity FROM equity_points WHERE run_id = %s ORDER BY time"
+        rows = database.execute(query, [run_id]).fetchall()
+    times = np.fromiter((to_nanos(row[0]) for row in rows), np.int64, len(rows))
+    equity = np.fromiter((float(row[1]) for row in rows), np.float64, len(rows))
+    return performance(times, equity, float(starting_cash))
 
 
 def _sharpe(times: npt.NDArray[np.int64], equity: npt.NDArray[np.float64], starting_cash: float) -> float | None:

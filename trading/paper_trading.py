@@ -74,6 +74,7 @@ class PaperTradingSession:
         writer: LedgerWriter,
         show: Show,
         watch: Watch | None,
+        measure: Callable[[], dict[str, Any]],
         event_time: bool,
         flush_every: int = 10,
         stop_on_kill: bool = True,
@@ -87,6 +88,7 @@ class PaperTradingSession:
         self._watcher = watcher
         self._show = show
         self._watch = watch
+        self._measure = measure
         self._event_time = event_time
         self._flush_every = flush_every
         self._stop_on_kill = stop_on_kill
@@ -303,8 +305,9 @@ class PaperTradingSession:
     async def _finish(self, ending: Ending, started: float) -> RunSummary:
         engine = self.engine
         await self._cancel_open(ending.reason)
-        for order in engine.open_orders():
-            log.error("run %s ends with order %s %s", self.run_id, order.id, order.status)
+        unconfirmed = [order.id for order in engine.open_orders()]
+        if unconfirmed:
+            log.error("run %s ends with orders that may still be open: %s", self.run_id, unconfirmed)
         self._show("equity.update", plain(engine.equity), self._now(), **self._account(engine.equity))
         self._journal.save_state(self._state(engine.equity))
         await self._journal.commit(final=True)
@@ -314,12 +317,12 @@ class PaperTradingSession:
             engine,
             ledger_hash=self._journal.ledger_hash,
             seconds=time.perf_counter() - started,
+            metrics=await asyncio.to_thread(self._measure),
+            reason=f"{ending.reason}; cancels not confirmed: {', '.join(unconfirmed)}"
+            if unconfirmed
+            else ending.reason,
         )
-        unconfirmed = [order.id for order in engine.open_orders()]
-        reason = (
-            ending.reason if not unconfirmed else f"{ending.reason}; cancels not confirmed: {', '.join(unconfirmed)}"
-        )
-        self._journal.record(self._status(ending.status, reason, **summary.columns()))
+        self._journal.record(self._status(ending.status, summary.reason, **summary.columns()))
         await self._journal.commit()
         return summary
 

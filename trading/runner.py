@@ -33,7 +33,7 @@ from trading.feeds import FEEDS
 from trading.feeds.base import IFeed
 from trading.feeds.pacing import paced
 from trading.lease import Lease, claim, keeper, owner_name
-from trading.metrics import performance
+from trading.metrics import one_per_stamp, performance, performance_of_session
 from trading.models import Mode, Run
 from trading.paper_trading import PaperTradingSession
 from trading.recipes import Recipe, load_config, parse
@@ -127,6 +127,7 @@ def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingS
         writer=ledger.writer(),
         show=show,
         watch=watch_of(parts.limits, parts.brokerage.starting_cash),
+        measure=lambda: performance_of_session(run.id, parts.brokerage.starting_cash),
         event_time=parts.feed.event_time,
         flush_every=options.state_flush_every_bars,
         stop_on_kill=options.stop_on_kill_switch,
@@ -153,7 +154,7 @@ def backtest(run: Run, lease: Lease, show: Show) -> RunSummary:
         engine, parts.brokerage, parts.bars(), curve, watch_of(parts.limits, parts.brokerage.starting_cash), progress
     )
     status = "completed" if whole else "halted" if engine.halted else "stopped"
-    times, equity = np.frombuffer(curve.times, np.int64), np.frombuffer(curve.equity, np.float64)
+    times, equity = one_per_stamp(np.frombuffer(curve.times, np.int64), np.frombuffer(curve.equity, np.float64))
     summary = RunSummary.of(
         run.id,
         status,
