@@ -1,16 +1,20 @@
 """Errors of the API: `application/problem+json` (RFC 9457) with a `code` that stays the same."""
 
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
+
+log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 #: Below these a person looks at pages; everything else is the API.
@@ -88,6 +92,12 @@ class ProblemMiddleware:
         return error.response() if isinstance(error, Problem) else None
 
 
+def _of_database(error: OperationalError) -> Problem:
+    log.error("the database does not answer", exc_info=error)
+    detail = "Try again; the command line can engage the kill switch meanwhile."
+    return Problem(503, "database_unavailable", "The database does not answer", detail, {"Retry-After": "1"})
+
+
 def _answering(problem_of: Callable[[Any], Problem]) -> Callable[[HttpRequest, Any], HttpResponse]:
     return lambda request, error: problem_of(error).response()
 
@@ -125,4 +135,5 @@ _PROBLEM_OF: dict[type[Exception], Callable[[Any], Problem]] = {
     ValidationError: _of_validation,
     HttpError: _of_http,
     Http404: lambda error: of_status(404),
+    OperationalError: _of_database,
 }

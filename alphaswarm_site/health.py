@@ -1,6 +1,7 @@
 """What must be there before the site can be called ready, each part by its name."""
 
 import logging
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -63,6 +64,8 @@ def _redis() -> None:
 
 def _gatekeeper() -> None:
     age = queries.gate_reading().age_ms
+    if math.isinf(age):
+        raise Missing("has not written its file; no order leaves")
     if age > FRESH_MS:
         raise Missing(f"its reading is {age:.0f} ms old; no order leaves")
 

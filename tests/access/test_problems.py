@@ -43,6 +43,12 @@ def test_a_failure_leaks_nothing(make_token):
     assert b"RuntimeError" not in answer.content
 
 
+def test_a_database_that_is_away_is_told_as_such(make_token):
+    answer = bearer(make_token()).post("/away")
+    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "database_unavailable", "1")
+    assert b"hunter2" not in answer.content
+
+
 def test_a_foreign_host_is_a_problem(client):
     answer = client.get("/read", headers={"Host": "evil.example"})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")

@@ -2,6 +2,7 @@
 
 import threading
 
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from ninja import Field, NinjaAPI, Schema
@@ -44,6 +45,11 @@ def danger(request: HttpRequest) -> dict[str, bool]:
 def broken(request: HttpRequest) -> None:
     AuditEntry.objects.create(actor="tests", verb="effect", target="broken")
     raise RuntimeError("a secret of the inside")
+
+
+@api.post("/away", auth=require("read"))
+def away(request: HttpRequest) -> None:
+    raise OperationalError("connection to server at hunter2 failed")
 
 
 @page("trade")
