@@ -61,5 +61,6 @@ def trading_page(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("ui/", include("access.urls")),
     path("ui/trading/", trading_page),
+    path("ui/", include("trading.urls")),
     path("", api.urls),
 ]
