@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +30,7 @@ from trading.journal import Journal
 from trading.lease import Lease
 from trading.ledger import LeaseLost, LedgerWriter
 from trading.show import Show
+from trading.snapshots import account_of, bar_extras, state_of
 from trading.summary import RunSummary
 
 log = logging.getLogger(__name__)
@@ -199,7 +199,7 @@ class PaperTradingSession:
         with tracer.start_as_current_span("paper.session.bar"):
             if self.brokerage.on_bar(bar):
                 self._drain()
-            self._show("bar.received", bar.symbol, bar.time, **_bar_extras(bar))
+            self._show("bar.received", bar.symbol, bar.time, **bar_extras(bar))
             effects = self.engine.on_bar(bar)
             if effects:
                 await self._carry_out(effects)
@@ -266,11 +266,11 @@ class PaperTradingSession:
         engine = self.engine
         cash, equity = engine.portfolio.cash, engine.portfolio.equity
         self._journal.mark(time, equity, cash)
-        self._show("equity.update", plain(equity), time, **self._account(equity))
+        self._show("equity.update", plain(equity), time, **account_of(engine, equity))
         if self._watch is not None:
             self._watch(engine, engine.portfolio.approximate_equity)
         if engine.bars % self._flush_every == 0:
-            self._journal.save_state(self._state(equity))
+            self._journal.save_state(state_of(engine, equity))
 
     # The end.
 
@@ -308,8 +308,8 @@ class PaperTradingSession:
         unconfirmed = [order.id for order in engine.open_orders()]
         if unconfirmed:
             log.error("run %s ends with orders that may still be open: %s", self.run_id, unconfirmed)
-        self._show("equity.update", plain(engine.equity), self._now(), **self._account(engine.equity))
-        self._journal.save_state(self._state(engine.equity))
+        self._show("equity.update", plain(engine.equity), self._now(), **account_of(engine, engine.equity))
+        self._journal.save_state(state_of(engine, engine.equity))
         await self._journal.commit(final=True)
         summary = RunSummary.of(
             self.run_id,
@@ -336,36 +336,3 @@ class PaperTradingSession:
 
     def _attributes(self) -> dict[str, str]:
         return {"broker.venue": self.brokerage.venue, "run.id": str(self.run_id)}
-
-    def _account(self, equity: Decimal) -> dict[str, Any]:
-        positions = self.engine.portfolio.positions.values()
-        return {
-            "equity": plain(equity),
-            "cash": plain(self.engine.cash),
-            "positions": [
-                {
-                    "symbol": position.symbol,
-                    "qty": plain(position.qty),
-                    "avg_price": plain(position.avg_price),
-                    "last_price": repr(position.last),
-                    "unrealized_pnl": plain(position.unrealized_pnl),
-                    "realized_pnl": plain(position.realized_pnl),
-                }
-                for position in positions
-                if position.qty or position.realized_pnl
-            ],
-        }
-
-    def _state(self, equity: Decimal) -> dict[str, Any]:
-        return {**self._account(equity), "bars": self.engine.bars, "fills": self.engine.fills, "time": self.engine.now}
-
-
-def _bar_extras(bar: Bar) -> dict[str, Any]:
-    return {
-        "symbol": bar.symbol,
-        "open": bar.open,
-        "high": bar.high,
-        "low": bar.low,
-        "close": bar.close,
-        "volume": bar.volume,
-    }
