@@ -89,6 +89,7 @@ def start_backtest(
 ) -> Run:
     """Queue a backtest of a recipe; it passes no gate, for it can send no order."""
     parts = runner.assemble(runner.read_recipe(config))
+    parts.check_ends()
     facts = replace(parts.facts(), mode=Mode.BACKTEST)
     return _start(parts.recipe, facts, "backtest.start", principal, bot, bot_version, enqueue)
 

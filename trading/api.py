@@ -14,7 +14,7 @@ from pydantic import Field
 from access.auth import require
 from access.problems import Problem
 from trading import actions, frames, queries, rows
-from trading.engine.errors import InvalidValue
+from trading.engine.errors import TradingError
 from trading.models import Bot, EquityPoint, Fill, Mode, Order, Run
 from trading.pages import page
 from trading.recipes import RecipeError
@@ -34,7 +34,7 @@ def told_problems() -> Iterator[None]:
     except RecipeError as error:
         errors = [{"field": one.field, "message": one.message, "allowed": one.allowed} for one in error.problems]
         raise Problem(422, "invalid", "The recipe is not valid", detail=str(error), errors=errors) from error
-    except InvalidValue as error:
+    except TradingError as error:
         raise Problem(422, "invalid", "The request is not valid", detail=str(error)) from error
     except actions.GateRefused as error:
         reasons = [{"code": reason.code, "message": reason.message} for reason in error.reasons]

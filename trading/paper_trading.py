@@ -305,9 +305,10 @@ class PaperTradingSession:
     async def _finish(self, ending: Ending, started: float) -> RunSummary:
         engine = self.engine
         await self._cancel_open(ending.reason)
-        unconfirmed = [order.id for order in engine.open_orders()]
-        if unconfirmed:
-            log.error("run %s ends with orders that may still be open: %s", self.run_id, unconfirmed)
+        doubts = [f"cancel of {order.id} not confirmed" for order in engine.open_orders()]
+        doubts += await self._differences()
+        if doubts:
+            log.error("run %s ends in doubt: %s", self.run_id, doubts)
         self._show("equity.update", plain(engine.equity), self._now(), **account_of(engine, engine.equity))
         self._journal.save_state(state_of(engine, engine.equity))
         await self._journal.commit(final=True)
@@ -318,13 +319,31 @@ class PaperTradingSession:
             ledger_hash=self._journal.ledger_hash,
             seconds=time.perf_counter() - started,
             metrics=await asyncio.to_thread(self._measure),
-            reason=f"{ending.reason}; cancels not confirmed: {', '.join(unconfirmed)}"
-            if unconfirmed
-            else ending.reason,
+            reason="; ".join([ending.reason, *doubts]),
         )
         self._journal.record(self._status(ending.status, summary.reason, **summary.columns()))
         await self._journal.commit()
         return summary
+
+    async def _differences(self) -> list[str]:
+        """What the venue says is held and owned, where it is not what the ledger says."""
+        try:
+            with tracer.start_as_current_span("broker.query_positions", attributes=self._attributes()):
+                held = {one.symbol: one.qty for one in await self.brokerage.query_positions_async()}
+            with tracer.start_as_current_span("broker.query_account", attributes=self._attributes()):
+                account = await self.brokerage.query_account_async()
+        except (VenueError, TimeoutError, OSError) as error:
+            return [f"the venue's books could not be read: {error}"]
+        portfolio = self.engine.portfolio
+        ours = {symbol: position.qty for symbol, position in portfolio.positions.items() if position.qty}
+        found = [
+            f"{symbol}: the venue holds {held.get(symbol, 0)}, the ledger {ours.get(symbol, 0)}"
+            for symbol in sorted(held.keys() | ours.keys())
+            if held.get(symbol, 0) != ours.get(symbol, 0)
+        ]
+        if account.cash != portfolio.cash:
+            found.append(f"cash: the venue has {account.cash}, the ledger {portfolio.cash}")
+        return found
 
     # Small things.
 

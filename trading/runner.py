@@ -25,7 +25,7 @@ from trading.backtest import Curve, drive
 from trading.bounds import bounded
 from trading.engine.bars import Bar, to_nanos
 from trading.engine.engine import Engine
-from trading.engine.errors import TradingError
+from trading.engine.errors import InvalidValue, TradingError
 from trading.engine.records import Kind, Record, ledger_hash
 from trading.engine.strategy import IStrategy
 from trading.equity_watch import watch_of
@@ -66,6 +66,14 @@ class Parts:
         session = self.recipe.session
         return bounded(self.feed.bars(), session.max_bars, session.duration_minutes)
 
+    def check_ends(self) -> None:
+        """Raise `InvalidValue` where the bars would never end, which only an operator's session may do."""
+        session = self.recipe.session
+        if self.feed.endless and session.max_bars is None and session.duration_minutes is None:
+            raise InvalidValue(
+                "session.max_bars: this feed never ends, so a backtest needs max_bars or duration_minutes"
+            )
+
     def engine(self, run_id: UUID) -> Engine:
         check = RiskManager(self.limits).check_pretrade
         return Engine(run_id.hex, self.strategy, check, self.recipe.universe, self.brokerage.starting_cash)
@@ -73,8 +81,7 @@ class Parts:
     def prepare(self) -> None:
         """Read and check the feed's data; raises what is wrong with it."""
         self.feed.prepare()
-        timeframe = self.feed.timeframe
-        self.brokerage.interval = timeframe.nanos if timeframe is not None else 0
+        self.brokerage.interval = self.feed.interval
 
 
 def assemble(recipe: Recipe, **secrets: Any) -> Parts:
@@ -138,6 +145,7 @@ def backtest(run: Run, lease: Lease, show: Show) -> RunSummary:
     """Run a claimed backtest to its end, show its progress, and write it to the ledger."""
     started = time.perf_counter()
     parts = assemble(parse(run.recipe))
+    parts.check_ends()
     _record_status(run.id, lease, {"status": "running", "started_at": datetime.now(UTC).isoformat()})
     show("start", run.name, None)
     parts.prepare()

@@ -10,8 +10,7 @@ from typing import Any
 from alphaswarm_site.commands import BadInput, CommandFailed, Refused
 from trading import host
 from trading.admission import GateRefused, KillEngaged
-from trading.engine.errors import InvalidValue
-from trading.feeds.base import FeedError
+from trading.engine.errors import TradingError
 from trading.recipes import RecipeError
 from trading.summary import RunSummary
 
@@ -27,7 +26,7 @@ def told_errors() -> Iterator[None]:
     except RecipeError as error:
         problems = [{"field": one.field, "message": one.message, "allowed": one.allowed} for one in error.problems]
         raise BadInput(str(error), "invalid", errors=problems) from error
-    except (FeedError, InvalidValue) as error:
+    except TradingError as error:
         raise BadInput(str(error), "invalid") from error
     except GateRefused as error:
         reasons = [{"code": reason.code, "message": reason.message} for reason in error.reasons]
