@@ -16,8 +16,8 @@ from tests.database import Restorer
 from tests.live import LiveStack
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    django.setup()
+# At once, and not in pytest_configure: the conftest.py of a folder that is named on the command line imports models.
+django.setup()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,0 +1,166 @@
+// Charts: equity as an area above and below what was put in, bars as candles with the fills on them.
+(() => {
+  const { createChart, createSeriesMarkers, BaselineSeries, CandlestickSeries } = window.LightweightCharts;
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const second = (time) => Math.floor(typeof time === "string" ? Date.parse(time) / 1000 : time);
+  const charts = new Map();
+
+  function layout() {
+    const faint = { color: css("--line"), visible: true };
+    return {
+      layout: {
+        background: { color: "transparent" },
+        textColor: css("--ink-3"),
+        fontFamily: css("--sans"),
+        fontSize: 11,
+        attributionLogo: false,
+      },
+      grid: { horzLines: faint, vertLines: { visible: false } },
+      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.12, bottom: 0.08 } },
+      timeScale: { borderColor: css("--line"), timeVisible: true, secondsVisible: true },
+      crosshair: { vertLine: { labelBackgroundColor: css("--ink-2") }, horzLine: { labelBackgroundColor: css("--ink-2") } },
+      handleScroll: { mouseWheel: false, vertTouchDrag: false },
+      handleScale: { mouseWheel: false },
+      localization: {
+        priceFormatter: (value) => value.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 }),
+        timeFormatter: (time) => `${new Date(time * 1000).toISOString().slice(0, 19).replace("T", " ")} UTC`,
+      },
+    };
+  }
+
+  const equityColours = () => ({
+    topLineColor: css("--gain"),
+    topFillColor1: css("--gain-wash"),
+    topFillColor2: css("--gain-wash"),
+    bottomLineColor: css("--loss"),
+    bottomFillColor1: css("--loss-wash"),
+    bottomFillColor2: css("--loss-wash"),
+  });
+
+  // Hollow bodies rise and full ones fall: shape before colour.
+  const candleColours = () => ({
+    upColor: css("--sheet"),
+    borderUpColor: css("--ink-3"),
+    wickUpColor: css("--ink-3"),
+    downColor: css("--ink-3"),
+    borderDownColor: css("--ink-3"),
+    wickDownColor: css("--ink-3"),
+  });
+
+  class Shown {
+    constructor(holder, kind, colours, options) {
+      this.holder = holder;
+      this.colours = colours;
+      this.chart = createChart(holder, { autoSize: true, ...layout() });
+      this.series = this.chart.addSeries(kind, { lineWidth: 1.5, priceLineVisible: false, ...options, ...colours() });
+      this.last = -Infinity;
+      charts.set(holder, this);
+    }
+
+    set(points) {
+      const ascending = [];
+      for (const point of points) {
+        if (ascending.length && ascending.at(-1).time >= point.time) ascending.pop();
+        if (!ascending.length || ascending.at(-1).time < point.time) ascending.push(point);
+      }
+      this.series.setData(ascending);
+      this.last = ascending.at(-1)?.time ?? -Infinity;
+      this.holder.querySelector(".chart__empty")?.toggleAttribute("hidden", ascending.length > 0);
+      this.chart.timeScale().fitContent();
+    }
+
+    add(point) {
+      if (!(point.time >= this.last)) return;
+      this.last = point.time;
+      this.series.update(point);
+      this.holder.querySelector(".chart__empty")?.setAttribute("hidden", "");
+    }
+
+    repaint() {
+      this.chart.applyOptions(layout());
+      this.series.applyOptions(this.colours());
+    }
+  }
+
+  const asPoint = ([time, value]) => ({ time: second(time), value });
+
+  async function load(holder) {
+    const answer = await fetch(holder.dataset.chart, { headers: { Accept: "application/json" } });
+    if (!answer.ok) throw new Error(`the chart's data could not be read: ${answer.status}`);
+    return answer.json();
+  }
+
+  async function mountEquity(holder) {
+    const baseValue = { type: "price", price: Number(holder.dataset.base) };
+    const shown = new Shown(holder, BaselineSeries, equityColours, { baseValue, lineWidth: 2 });
+    shown.set((await load(holder)).equity.map(asPoint));
+    const { kind } = holder.dataset;
+    if (kind) {
+      document.body.addEventListener("portfolio", ({ detail }) => addTotal(shown, kind, detail));
+    } else {
+      document.body.addEventListener("frame", ({ detail }) => addEquity(shown, detail));
+    }
+  }
+
+  function addTotal(shown, kind, frame) {
+    const total = frame.portfolio?.totals[kind];
+    if (!total) return;
+    const times = frame.portfolio.accounts.filter((one) => one.kind === kind && one.open && one.time).map((one) => one.time);
+    if (times.length) shown.add({ time: second(times.sort().at(-1)), value: Number(total.equity) });
+  }
+
+  function addEquity(shown, frame) {
+    if (frame.stage === "equity.update") shown.add({ time: second(frame.timestamp), value: Number(frame.equity) });
+  }
+
+  const asBar = ({ time, open, high, low, close }) => ({ time: second(time), open, high, low, close });
+
+  const asMarker = ({ time, side, price }) => ({
+    time: second(time),
+    position: side === "buy" ? "belowBar" : "aboveBar",
+    shape: side === "buy" ? "arrowUp" : "arrowDown",
+    color: css("--accent"),
+    text: `${side} ${price}`,
+  });
+
+  async function mountBars(holder) {
+    const shown = new Shown(holder, CandlestickSeries, candleColours, {});
+    const markers = createSeriesMarkers(shown.series, []);
+    const choice = document.querySelector("[data-chart-symbol]");
+    const data = await load(holder);
+    const show = () => {
+      const symbol = choice.value;
+      shown.set((data.bars[symbol] ??= []).map(asBar));
+      markers.setMarkers(data.fills.filter((fill) => fill.symbol === symbol).map(asMarker));
+    };
+    choice.addEventListener("change", show);
+    show();
+    document.body.addEventListener("frame", ({ detail: frame }) => {
+      if (frame.stage === "bar.received") {
+        const bar = { ...frame, time: frame.timestamp };
+        (data.bars[frame.symbol] ??= []).push(bar);
+        if (frame.symbol === choice.value) shown.add(asBar(bar));
+      } else if (frame.stage === "order.filled") {
+        data.fills.push({ ...frame, time: frame.timestamp, price: Number(frame.price) });
+        markers.setMarkers(data.fills.filter((fill) => fill.symbol === choice.value).map(asMarker));
+      }
+    });
+  }
+
+  function mount() {
+    for (const holder of charts.keys()) if (!holder.isConnected) charts.delete(holder);
+    for (const holder of document.querySelectorAll("[data-chart]")) {
+      if (charts.has(holder)) continue;
+      const mounted = holder.hasAttribute("data-bars") ? mountBars(holder) : mountEquity(holder);
+      mounted.catch((error) => {
+        const note = holder.querySelector(".chart__empty");
+        note.textContent = error.message;
+        note.removeAttribute("hidden");
+      });
+    }
+  }
+
+  document.addEventListener("theme", () => charts.forEach((shown) => shown.repaint()));
+  document.body.addEventListener("htmx:afterSettle", mount);
+  mount();
+})();

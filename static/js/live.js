@@ -1,0 +1,213 @@
+// What moves on a page. The server writes every figure: a frame that comes over a socket makes the page ask for its
+// fragment again, which is morphed into place, so that scroll, focus and selection stay. No figure is formatted here,
+// but for ages and the clock.
+(() => {
+  const RETRY_FIRST = 500;
+  const RETRY_MOST = 10_000;
+  const REFRESH_EVERY = 700;
+  const ARMED_FOR = 3000;
+  const LOG_ROWS = 200;
+  // A silent link may be dead: the server is heard of at least this often while a session runs, and asked else.
+  const STATES = { live: "Live", connecting: "Connecting", lost: "Connection lost, trying again" };
+
+  const all = (selector, root = document) => root.querySelectorAll(selector);
+  const emit = (name, detail) => document.body.dispatchEvent(new CustomEvent(name, { detail }));
+
+  // One socket, which comes back by itself and goes on after the last number that it has seen.
+  class Link {
+    constructor(path, resumes, onFrame) {
+      Object.assign(this, { path, resumes, onFrame, state: "connecting", seq: null, retry: RETRY_FIRST });
+      this.open();
+      addEventListener("online", () => this.again());
+    }
+
+    open() {
+      const url = new URL(this.path, location.href);
+      url.protocol = url.protocol.replace("http", "ws");
+      if (this.resumes && this.seq !== null) url.searchParams.set("after", this.seq);
+      this.socket = new WebSocket(url);
+      this.socket.onopen = () => this.opened();
+      this.socket.onmessage = (event) => this.take(JSON.parse(event.data));
+      this.socket.onclose = (event) => this.closed(event);
+    }
+
+    opened() {
+      const back = this.state === "lost";
+      this.retry = RETRY_FIRST;
+      this.tell("live");
+      if (back) emit("back");
+    }
+
+    take(frame) {
+      if (this.resumes) {
+        if (frame.skipped) emit("missed", frame.skipped);
+        this.seq = frame.seq;
+      }
+      this.onFrame(frame);
+    }
+
+    closed(event) {
+      if (event.code === 4401) {
+        location.assign(`/ui/login/?next=${encodeURIComponent(location.pathname)}`);
+        return;
+      }
+      this.tell("lost");
+      if (event.code === 4403 || event.code === 4404) return;
+      this.timer = setTimeout(() => this.open(), this.retry * (0.75 + Math.random() / 2));
+      this.retry = Math.min(this.retry * 2, RETRY_MOST);
+    }
+
+    again() {
+      if (this.state !== "lost") return;
+      clearTimeout(this.timer);
+      this.retry = RETRY_FIRST;
+      this.open();
+    }
+
+    tell(state) {
+      this.state = state;
+      showLinks();
+    }
+  }
+
+  const links = [];
+
+  function showLinks() {
+    const worst = ["lost", "connecting", "live"].find((state) => links.some((link) => link.state === state));
+    for (const shown of all("[data-link]")) {
+      if (!worst || shown.dataset.state === worst) continue;
+      shown.dataset.state = worst;
+      shown.firstElementChild.textContent = STATES[worst];
+    }
+  }
+
+  // At most one call in `REFRESH_EVERY`, and never one lost: what came in between is told at the end of it.
+  function throttled(call) {
+    let waiting = false;
+    let last = 0;
+    return () => {
+      if (waiting) return;
+      waiting = true;
+      setTimeout(() => {
+        waiting = false;
+        last = performance.now();
+        call();
+      }, Math.max(0, last + REFRESH_EVERY - performance.now()));
+    };
+  }
+
+  const refresh = throttled(() => emit("news"));
+
+  function takePortfolio(frame) {
+    if (frame.stage !== "portfolio") emit(frame.stage === "kill.engaged" ? "kill" : "control", frame);
+    emit("portfolio", frame);
+    if (!document.hidden) refresh();
+  }
+
+  function takeRun(frame) {
+    emit("frame", frame);
+    log(frame);
+    if (!document.hidden) refresh();
+  }
+
+  const LOOK = new Set(["order.rejected", "risk.halted", "kill.engaged", "error"]);
+
+  function log(frame) {
+    const list = document.querySelector("[data-log]");
+    if (!list || frame.stage === "bar.received" || frame.stage === "equity.update") return;
+    const row = document.createElement("li");
+    const cells = [frame.timestamp.slice(11, 19), frame.stage, frame.message].map((text) => {
+      const cell = document.createElement("span");
+      cell.textContent = text;
+      return cell;
+    });
+    cells[0].title = frame.timestamp;
+    cells[1].className = "log__stage";
+    if (LOOK.has(frame.stage)) row.className = "log--look";
+    row.append(...cells);
+    list.prepend(row);
+    while (list.children.length > LOG_ROWS) list.lastElementChild.remove();
+    document.querySelector("[data-log-empty]")?.remove();
+  }
+
+  // Ages and the clock, once a second. The server's clock counts, so that a wrong one here makes nothing stale.
+  const skew = Date.parse(document.body.dataset.now) - Date.now() || 0;
+  const now = () => Date.now() + skew;
+
+  function age(seconds) {
+    if (seconds < 60) return `${seconds} s`;
+    if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+    return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  }
+
+  function tick() {
+    for (const shown of all("[data-clock]")) shown.textContent = new Date(now()).toISOString().slice(11, 19);
+    for (const shown of all("[data-age]")) {
+      const seconds = Math.max(0, Math.round((now() - Date.parse(shown.dataset.age)) / 1000));
+      const stale = seconds > Number(shown.dataset.staleAfter || Infinity);
+      shown.textContent = `${age(seconds)} old`;
+      shown.classList.toggle("is-stale", stale);
+      shown.closest("[data-live]")?.classList.toggle("is-stale", stale);
+    }
+  }
+
+  // A button that destroys asks to be pressed twice.
+  function disarm(button) {
+    if (!button.classList.contains("button--armed")) return;
+    button.classList.remove("button--armed");
+    button.removeAttribute("data-keep");
+    button.textContent = button.dataset.label;
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-confirm]");
+    if (!button || button.classList.contains("button--armed")) return;
+    event.preventDefault();
+    button.dataset.label = button.textContent;
+    button.textContent = button.dataset.confirm;
+    button.classList.add("button--armed");
+    button.setAttribute("data-keep", "");
+    setTimeout(() => disarm(button), ARMED_FOR);
+  });
+
+  document.addEventListener("click", (event) => {
+    for (const open of all("details[data-menu][open]")) if (!open.contains(event.target)) open.open = false;
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const open of all("details[data-menu][open], details.kill__confirm[open]")) {
+      open.open = false;
+      open.querySelector("summary").focus();
+    }
+  });
+
+  function tell(text) {
+    const shown = document.createElement("li");
+    shown.className = "notice notice--look";
+    shown.textContent = text;
+    document.querySelector("[data-messages]")?.append(shown);
+  }
+
+  document.body.addEventListener("missed", (event) => tell(`${event.detail} frames were missed; the tables are whole.`));
+  document.body.addEventListener("back", refresh);
+  document.body.addEventListener("htmx:afterSettle", tick);
+  document.addEventListener("visibilitychange", () => document.hidden || refresh());
+
+  // What a person or a script of this page has changed is kept when a fragment is morphed into place.
+  if (window.Idiomorph) {
+    Object.assign(window.Idiomorph.defaults.callbacks, {
+      beforeNodeMorphed: (old) => !(old instanceof Element && old.hasAttribute("data-keep")),
+      beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS"),
+    });
+    window.Idiomorph.defaults.ignoreActiveValue = true;
+  }
+
+  const { socket, run } = document.body.dataset;
+  if (socket) links.push(new Link(socket, false, takePortfolio));
+  if (run) links.push(new Link(run, true, takeRun));
+  showLinks();
+  tick();
+  setInterval(tick, 1000);
+  window.alphaswarm = { links };
+})();

@@ -1,0 +1,59 @@
+"""The one form of the pages: a recipe as text, and what is ready to be taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.conf import settings
+
+from access.principals import Principal
+from trading import actions, recipes
+from trading.models import Run
+from trading.recipes import RecipeError
+
+CONFIGS: Final = settings.BASE_DIR / "configs" / "paper"
+
+Start = Callable[..., Run]
+STARTS: Final[dict[str, Start]] = {"paper": actions.start_paper, "backtest": actions.start_backtest}
+
+
+@dataclass(frozen=True)
+class Config:
+    """A file of configs/paper; ``about`` is its first comment."""
+
+    name: str
+    about: str
+    text: str
+
+
+def configs() -> list[Config]:
+    return [_config(path.stem, path.read_text()) for path in sorted(CONFIGS.glob("*.yaml"))]
+
+
+def _config(name: str, text: str) -> Config:
+    first, _, _ = text.partition("\n")
+    return Config(name, first.lstrip("# ").strip() if first.startswith("#") else "", text)
+
+
+@dataclass
+class RecipeForm:
+    """What was typed, and what stands against it: ``problems`` of the recipe by field, or a ``refusal`` to start it."""
+
+    text: str = ""
+    problems: list[Any] = field(default_factory=list)
+    refusal: str = ""
+
+    def start(self, how: str, principal: Principal) -> Run | None:
+        """The run that was started, or blocked by the metadata gate; None with what stands against it filled in."""
+        start = STARTS.get(how, actions.start_paper)
+        try:
+            return start(recipes.load(self.text), principal=principal)
+        except RecipeError as error:
+            self.problems = list(error.problems)
+        except actions.GateRefused as refused:
+            return refused.run
+        except actions.KillEngaged as error:
+            self.refusal = f"{str(error).capitalize()}."
+        return None

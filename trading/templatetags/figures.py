@@ -1,0 +1,192 @@
+"""How figures, times and states are written, on every page alike.
+
+Filters take what `trading.rows` gives (decimal text, ISO 8601) as well as decimals and datetimes, and show an em dash
+for what is not known. A minus is a real minus sign; the sign of money shows by sign and shape, never by colour alone.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from typing import Any, Final
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+NOT_KNOWN: Final = "—"
+MINUS: Final = "\N{MINUS SIGN}"
+_CENT: Final = Decimal("0.01")
+_MOST_DIGITS: Final = 8
+
+#: What a state asks of the person who reads it: nothing, a look, or a hand.
+_CALM = frozenset({"completed", "stopped", "filled", "cancelled", "expired", "replaced"})
+_BUSY = frozenset({"queued", "starting", "running", "draining", "accepted", "submitted", "intended", "initialized"})
+_LOOK = frozenset({"reducing", "blocked", "interrupted", "halted", "partially_filled", "pending_cancel", "denied"})
+_TONES = {**dict.fromkeys(_CALM, "calm"), **dict.fromkeys(_BUSY, "busy"), **dict.fromkeys(_LOOK, "look")}
+
+_KINDS: Final = {
+    "live": "Live",
+    "paper": "Paper",
+    "synthetic": "Synthetic",
+    "backtest": "Backtest",
+}
+_MEANINGS: Final = {
+    "live": "Real money at a broker",
+    "paper": "Simulated money on market prices",
+    "synthetic": "Simulated money on made-up prices",
+    "backtest": "Simulated money on recorded prices",
+}
+
+
+def _decimal(value: Any) -> Decimal | None:
+    try:
+        figure = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return figure if figure.is_finite() else None
+
+
+def _moment(value: Any) -> datetime | None:
+    if isinstance(value, str) and value:
+        return datetime.fromisoformat(value)
+    return value if isinstance(value, datetime) else None
+
+
+def _grouped(figure: Decimal) -> str:
+    return f"{figure:,f}".replace("-", MINUS)
+
+
+def _trimmed(figure: Decimal, fewest: int) -> str:
+    """Grouped, without zeros at the end beyond ``fewest`` places."""
+    rounded = round(figure, _MOST_DIGITS)
+    whole, _, places = _grouped(rounded).partition(".")
+    places = places.rstrip("0").ljust(fewest, "0")
+    return f"{whole}.{places}" if places else whole
+
+
+@register.filter
+def money(value: Any) -> str:
+    """``1,234.50``: an amount, to the cent."""
+    figure = _decimal(value)
+    return NOT_KNOWN if figure is None else _grouped(figure.quantize(_CENT, ROUND_HALF_EVEN))
+
+
+@register.filter
+def pnl(value: Any) -> SafeString | str:
+    """A gain or a loss: shape, sign and colour say the same."""
+    figure = _decimal(value)
+    if figure is None:
+        return NOT_KNOWN
+    text = money(abs(figure))
+    if not figure.quantize(_CENT, ROUND_HALF_EVEN):
+        return format_html('<span class="pnl">{}</span>', money(0))
+    if figure > 0:
+        return format_html('<span class="pnl pnl--gain"><i aria-hidden="true">▲</i>+{}</span>', text)
+    return format_html('<span class="pnl pnl--loss"><i aria-hidden="true">▼</i>{}{}</span>', MINUS, text)
+
+
+@register.filter
+def price(value: Any) -> str:
+    """``101.25``: two places at least, eight at most."""
+    figure = _decimal(value)
+    return NOT_KNOWN if figure is None else _trimmed(figure, 2)
+
+
+@register.filter
+def qty(value: Any) -> str:
+    """``1,000`` or ``0.25``: as many places as it has."""
+    figure = _decimal(value)
+    return NOT_KNOWN if figure is None else _trimmed(figure, 0)
+
+
+@register.filter
+def percent(value: Any) -> str:
+    """``1.25%`` from the fraction 0.0125."""
+    figure = _decimal(value)
+    return NOT_KNOWN if figure is None else f"{_grouped(round(figure * 100, 2))}%"
+
+
+@register.filter
+def of(value: Any, whole: Any) -> Decimal | None:
+    """The fraction that ``value`` is of ``whole``; None where there is none."""
+    part, base = _decimal(value), _decimal(whole)
+    return None if part is None or not base else part / base
+
+
+@register.filter
+def when(value: Any) -> SafeString | str:
+    """Date and time to the second, the zone named."""
+    moment = _moment(value)
+    if moment is None:
+        return NOT_KNOWN
+    return _time(moment, f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}")
+
+
+@register.filter
+def clock(value: Any) -> SafeString | str:
+    """The time of day, with the date where it is not today's, the zone named."""
+    moment = _moment(value)
+    if moment is None:
+        return NOT_KNOWN
+    here = moment.astimezone(UTC)
+    today = here.date() == timezone.now().astimezone(UTC).date()
+    return _time(moment, f"{here:%H:%M:%S}" if today else f"{here:%Y-%m-%d %H:%M}")
+
+
+def _time(moment: datetime, text: str) -> SafeString:
+    return format_html('<time datetime="{}">{} <abbr class="zone">UTC</abbr></time>', moment.isoformat(), text)
+
+
+@register.filter
+def duration(value: Any, until: Any = None) -> str:
+    """``1 h 04 min`` from one time to another, by default now."""
+    begun, ended = _moment(value), _moment(until) or timezone.now()
+    if begun is None:
+        return NOT_KNOWN
+    seconds = max(0, int((ended - begun).total_seconds()))
+    days, hours, minutes = seconds // 86_400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days} d {hours:02d} h"
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {seconds % 60:02d} s" if minutes else f"{seconds} s"
+
+
+@register.filter
+def brief(value: Any) -> str:
+    """The first eight characters of an id: enough to tell it from others, and to search for it."""
+    return str(value)[:8]
+
+
+@register.filter
+def tone(status: Any) -> str:
+    """``calm``, ``busy``, ``look`` or ``alarm``: what a state asks of who reads it."""
+    return _TONES.get(str(status), "alarm")
+
+
+@register.filter
+def words(code: Any) -> str:
+    """``partially filled`` from ``partially_filled``."""
+    return str(code).replace("_", " ")
+
+
+@register.filter
+def kind_name(kind: Any) -> str:
+    return _KINDS.get(str(kind), str(kind))
+
+
+@register.filter
+def kind_meaning(kind: Any) -> str:
+    """What money and what prices a kind of run is about."""
+    return _MEANINGS.get(str(kind), "")
+
+
+@register.filter
+def side_mark(side: Any) -> SafeString:
+    """A side by word and by shape."""
+    shape = "▲" if str(side) == "buy" else "▼"
+    return format_html('<span class="side side--{}"><i aria-hidden="true">{}</i>{}</span>', side, shape, side)

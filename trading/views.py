@@ -1,0 +1,204 @@
+"""The pages. Each looks up and authorises, calls one read or one verb, and renders.
+
+A page that lives has a fragment of the same name with an underscore; asked by HTMX, the view answers with that alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import yaml
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect
+
+from access.auth import page
+from access.principals import principal_of
+from trading import actions, charts, queries
+from trading.accounts import KINDS, kind_of
+from trading.engine.errors import InvalidValue
+from trading.forms import RecipeForm, configs
+from trading.models import Mode, Run, RunStatus
+from trading.templatetags.layout import mode_context
+
+#: Orders and fills that a run's page shows of what may be many.
+SHOWN = 25
+
+
+def _render(request: HttpRequest, name: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    """The page ``name``, or its fragment where HTMX asks; going back in the browser asks for a whole page again."""
+    htmx: Any = request.htmx  # type: ignore[attr-defined]
+    template = f"trading/_{name}.html" if htmx and not htmx.history_restore_request else f"trading/{name}.html"
+    principal = principal_of(request)
+    rights = {"may_trade": principal.may("trade"), "may_halt": principal.may("halt")}
+    response = render(request, template, {**rights, **context}, status=status)
+    response.headers["Vary"] = "HX-Request, Cookie"
+    return response
+
+
+def _run(run_id: UUID) -> Run:
+    run = queries.run(run_id)
+    if run is None:
+        raise Http404(f"there is no run {run_id}")
+    return run
+
+
+@never_cache
+@require_GET
+@page("read")
+def portfolio(request: HttpRequest) -> HttpResponse:
+    return _render(request, "portfolio", queries.portfolio_overview())
+
+
+@never_cache
+@require_GET
+@page("read")
+def portfolio_chart(request: HttpRequest) -> HttpResponse:
+    kind = request.GET.get("kind", "")
+    if kind not in KINDS:
+        raise Http404(f"kind is one of {', '.join(KINDS)}")
+    return JsonResponse({"equity": charts.equity_of_accounts(kind)})
+
+
+@never_cache
+@require_GET
+@page("read")
+def modes(request: HttpRequest) -> HttpResponse:
+    return render(request, "trading/_mode.html", mode_context())
+
+
+@never_cache
+@require_GET
+@page("read")
+def runs(request: HttpRequest) -> HttpResponse:
+    wanted = queries.RunFilter(**{name: request.GET.get(name, "").strip() for name in ("status", "mode", "search")})
+    try:
+        found = queries.runs(wanted, request.GET.get("after"))
+    except InvalidValue as error:
+        raise Http404(str(error)) from error
+    choices = {"statuses": RunStatus.choices, "modes": Mode.choices}
+    return _render(request, "runs", {**found, **choices, "wanted": wanted})
+
+
+@never_cache
+@require_GET
+@page("read")
+def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    found = _run(run_id)
+    account = queries.run_account(found)
+    context = {
+        "run": queries.run_row(found),
+        "account": account,
+        "stopping": found.stop_requested_at is not None,
+        "reasons": queries.gate_reasons(run_id) if found.status == RunStatus.BLOCKED else [],
+        "orders": queries.run_orders(run_id, limit=SHOWN),
+        "fills": queries.run_fills(run_id, limit=SHOWN),
+        "symbols": [] if found.mode == Mode.BACKTEST else found.recipe.get("universe", []),
+        "recipe": yaml.safe_dump(found.recipe, sort_keys=False, allow_unicode=True),
+    }
+    return _render(request, "run", context)
+
+
+@never_cache
+@require_GET
+@page("read")
+def run_chart(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    return JsonResponse({"equity": charts.equity_of(_run(run_id))})
+
+
+@never_cache
+@require_GET
+@page("read")
+def run_bars(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    bars = charts.bars_of(_run(run_id).pk)
+    return JsonResponse({"bars": bars, "fills": charts.fills_of(run_id, list(bars))})
+
+
+@never_cache
+@require_GET
+@page("read")
+def run_orders(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    return _run_rows(request, run_id, "Orders", queries.run_orders)
+
+
+@never_cache
+@require_GET
+@page("read")
+def run_fills(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    return _run_rows(request, run_id, "Fills", queries.run_fills)
+
+
+def _run_rows(request: HttpRequest, run_id: UUID, title: str, read: Any) -> HttpResponse:
+    found = _run(run_id)
+    try:
+        rows = read(run_id, request.GET.get("after"))
+    except InvalidValue as error:
+        raise Http404(str(error)) from error
+    context = {**rows, "run": found, "kind": kind_of(found), "title": title}
+    return render(request, "trading/run_rows.html", context)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def run_new(request: HttpRequest) -> HttpResponse:
+    return _start_run(request) if request.method == "POST" else _show_recipe(request)
+
+
+@page("read")
+def _show_recipe(request: HttpRequest) -> HttpResponse:
+    ready = configs()
+    chosen = request.GET.get("config", "demo")
+    text = next((one.text for one in ready if one.name == chosen), "")
+    return _recipe_page(request, RecipeForm(text), chosen)
+
+
+@page("trade")
+def _start_run(request: HttpRequest) -> HttpResponse:
+    form = RecipeForm(request.POST.get("recipe", ""))
+    started = form.start(request.POST.get("as", "paper"), principal_of(request))
+    if started is None:
+        return _recipe_page(request, form, status=422)
+    if request.htmx:  # type: ignore[attr-defined]
+        return HttpResponseClientRedirect(f"/ui/runs/{started.pk}/")
+    return redirect("ui:run", started.pk)
+
+
+def _recipe_page(request: HttpRequest, form: RecipeForm, chosen: str = "", status: int = 200) -> HttpResponse:
+    template = "trading/_recipe_form.html" if request.htmx else "trading/run_new.html"  # type: ignore[attr-defined]
+    context = {
+        "text": form.text,
+        "problems": form.problems,
+        "refusal": form.refusal,
+        "configs": configs(),
+        "chosen": chosen,
+        "may_trade": principal_of(request).may("trade"),
+    }
+    return render(request, template, context, status=status)
+
+
+@require_POST
+@page("trade")
+def stop(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    stopped = actions.stop(_run(run_id), principal=principal_of(request))
+    messages.success(request, f"{stopped.name} was asked to stop: it cancels what is open and ends.")
+    return _back(request, "ui:runs")
+
+
+@require_POST
+@page("halt")
+def stop_all(request: HttpRequest) -> HttpResponse:
+    stopped = actions.stop_all(principal=principal_of(request))
+    messages.success(request, f"{len(stopped)} sessions were asked to stop.")
+    return _back(request, "ui:runs")
+
+
+def _back(request: HttpRequest, otherwise: str) -> HttpResponse:
+    """To the page that the form came from, which it names itself; to no other site."""
+    target = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return redirect(target if safe else otherwise)
