@@ -45,14 +45,14 @@ class KillReport(msgspec.Struct, kw_only=True):
         return figures
 
 
-def kill(reason: str, principal: Principal, wait: float = WAIT_SECONDS) -> KillReport:
-    """Engage the kill switch and watch, for ``wait`` seconds at most, everything come to rest.
+def kill(reason: str, principal: Principal, wait: float | None = None) -> KillReport:
+    """Engage the kill switch and watch, for ``wait`` seconds at most (`WAIT_SECONDS`), everything come to rest.
 
     Raises `risk.kill_switch.ReasonMissing`, and a database error only where nothing at all could be engaged.
     """
     started = time.perf_counter()
     report = KillReport(state=kill_switch.engage(reason, principal))
-    _Stopwatch(report, started).watch(wait)
+    _Stopwatch(report, started).watch(WAIT_SECONDS if wait is None else wait)
     epoch = report.state.epoch
     if report.state.changed and report.state.durable and epoch is not None:
         KillEvent.objects.filter(action=KillEvent.Action.ENGAGED, epoch=epoch).update(measured=report.measured())

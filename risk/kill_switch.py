@@ -79,7 +79,7 @@ def engage(reason: str, principal: Principal) -> KillState:
     except (DatabaseError, InterfaceError) as error:
         if order is None:
             raise
-        log.error("kill switch engaged on this host alone, the database is away: %s", error)
+        log.error("kill switch engaged on this host alone, the database is away: %s", " ".join(str(error).split()))
         return _state_of_file(order, None)
 
 

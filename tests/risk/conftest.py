@@ -43,6 +43,12 @@ def operator() -> Principal:
     return cli_principal()
 
 
+@pytest.fixture
+def no_gatekeeper(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody keeps the gate, so a kill need not wait for it."""
+    monkeypatch.setattr("risk.actions.WAIT_SECONDS", 0.01)
+
+
 def database_url(port: int | None = None) -> str:
     """The test database, or the same through a proxy on loopback."""
     found = connection.settings_dict

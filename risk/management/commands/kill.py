@@ -65,8 +65,10 @@ class Command(ProductCommand):
 
     def show(self, document: Mapping[str, Any]) -> None:
         epoch = "" if document["epoch"] is None else f", epoch {document['epoch']}"
-        word = "ENGAGED" if document["engaged"] else "released"
-        self.stdout.write(f"kill switch {word}{epoch}: {document['reason'] or 'never engaged'}")
+        if document["engaged"]:
+            self.stdout.write(f"kill switch ENGAGED{epoch}: {document['reason']}")
+        else:
+            self.stdout.write(f"kill switch released{epoch}: {document['release_reason'] or 'never engaged'}")
         if "database" in document:
             self.stdout.write(f"kill file: {_done(document['file'])}; database: {_done(document['database'])}")
         for name, value in (document["measured"] or {}).items():
