@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.environment import PROJECT
 
 START_SECONDS = 90
@@ -63,6 +65,19 @@ class LiveStack:
         done = self.cli(*arguments, "--json", timeout=timeout)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+    def kill_program(self, word: str) -> None:
+        """SIGKILL the stack's process that has ``word`` among its arguments, and its children, as a crash would."""
+        found = [process for process in psutil.process_iter(["cmdline"]) if self._is_mine(process, word)]
+        assert found, f"no process of this stack has {word} among its arguments"
+        for process in found:
+            process.kill()
+
+    def _is_mine(self, process: psutil.Process, word: str) -> bool:
+        try:
+            return word in process.cmdline() and process.environ().get("ALPHASWARM_STACK") == str(self.var)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
 
 
 def clean_environment(var: Path, **extra: str) -> dict[str, str]:

@@ -71,7 +71,7 @@ class Parts:
         session = self.recipe.session
         if self.feed.endless and session.max_bars is None and session.duration_minutes is None:
             raise InvalidValue(
-                "session.max_bars: this feed never ends, so a backtest needs max_bars or duration_minutes"
+                "session.max_bars: this feed never ends; a backtest needs max_bars or duration_minutes"
             )
 
     def engine(self, run_id: UUID) -> Engine:
