@@ -8,11 +8,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from alphaswarm_site.stack.errors import StackError
 from alphaswarm_site.stack.paths import StackPaths
 from alphaswarm_site.stack.programs import BIND, SITE
+from alphaswarm_site.stack.running import Report
 from alphaswarm_site.stack.supervisor import Supervisor
 from alphaswarm_site.stack.urls import ServerUrls
 from alphaswarm_site.stack.waiting import wait_until
@@ -75,7 +77,7 @@ def owned(paths: StackPaths, address: Address) -> Iterator[None]:
 
 
 @contextmanager
-def running_site(paths: StackPaths, supervisor: Supervisor, address: Address) -> Iterator[None]:
+def running_site(paths: StackPaths, supervisor: Supervisor, address: Address, report: Report) -> Iterator[None]:
     """Have the site's processes run, with this process's environment; then stop them, the web first."""
     if supervisor.remove_site():
         # An `up` that was killed left them: whatever else of it runs may be of older code too.
@@ -85,7 +87,7 @@ def running_site(paths: StackPaths, supervisor: Supervisor, address: Address) ->
     try:
         supervisor.add_site(environment)
         _write_env(paths)
-        _wait_until_ready(supervisor, address)
+        _wait_until_ready(supervisor, address, report)
         yield
     finally:
         paths.env.unlink(missing_ok=True)
@@ -100,28 +102,33 @@ def _write_env(paths: StackPaths) -> None:
     fresh.rename(paths.env)
 
 
-def _wait_until_ready(supervisor: Supervisor, address: Address) -> None:
-    answer = 0
+def _wait_until_ready(supervisor: Supervisor, address: Address, report: Report) -> None:
+    """Wait for /readyz. A site that answers, but not with a yes, is left to its operator, who is told what is amiss."""
+    body: dict[str, Any] = {}
 
     def ready() -> bool:
-        nonlocal answer
+        nonlocal body
         supervisor.check_alive(*(program.name for program in SITE))
-        answer = _status(address, "/readyz")
-        return answer == http.client.OK
+        body = _readiness(address)
+        return body.get("status") == "ready"
 
-    if not wait_until(ready, READY_SECONDS, every=0.2):
-        detail = f"/readyz answers {answer}" if answer else "nothing answers"
-        raise StackError(f"The site is not ready after {READY_SECONDS} seconds ({detail}): see {supervisor.paths.log}")
+    if wait_until(ready, READY_SECONDS, every=0.2):
+        return
+    if not body:
+        raise StackError(f"Nothing answers at {address.url} after {READY_SECONDS} seconds: see {supervisor.paths.log}")
+    missing = [f"{name}: {part['detail']}" for name, part in body["parts"].items() if not part["ok"]]
+    report(f"Not everything is ready after {READY_SECONDS} seconds: {'; '.join(missing)}")
 
 
-def _status(address: Address, path: str) -> int:
-    """The status of a GET, 0 where nothing answers."""
+def _readiness(address: Address) -> dict[str, Any]:
+    """The body of /readyz, empty where nothing answers."""
     parts = urlsplit(address.url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
     try:
-        connection.request("GET", path)
-        return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return 0
+        connection.request("GET", "/readyz")
+        body: dict[str, Any] = json.load(connection.getresponse())
+        return body
+    except (OSError, http.client.HTTPException, ValueError):
+        return {}
     finally:
         connection.close()

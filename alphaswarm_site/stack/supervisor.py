@@ -108,6 +108,10 @@ class Supervisor:
             if fault.faultCode != Faults.ALREADY_STARTED:
                 raise StackError(f"{name} did not start ({fault.faultString}): {self._tail(f'{name}.log')}") from fault
 
+    def restart(self, name: str) -> None:
+        self.stop(name)
+        self.run(name)
+
     def stop(self, *names: str) -> None:
         """Stop programs at the same time, and wait until all have ended."""
         for name in names:

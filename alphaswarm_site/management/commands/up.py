@@ -5,7 +5,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandParser
-from trading.recipes import RecipeError
 
 from access.principals import cli_principal
 from alphaswarm_site.commands import Document, ProductCommand
@@ -15,6 +14,7 @@ from alphaswarm_site.stack.running import ensure_running, make_folders
 from alphaswarm_site.stack.site import Address, owned, running_site
 from alphaswarm_site.stack.supervisor import Supervisor
 from trading.actions import GateRefused, KillEngaged, start_demo
+from trading.recipes import RecipeError
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -35,7 +35,7 @@ class Command(ProductCommand):
         with owned(settings.STACK, address), ensure_running(self.progress) as supervisor:
             first_run.collect_static_files()
             self.progress("Starting the site ...")
-            with running_site(settings.STACK, supervisor, address):
+            with running_site(settings.STACK, supervisor, address, self.progress):
                 # Last of all, so that a start that fails does not swallow the password.
                 operator = first_run.create_first_operator()
                 self.emit({"url": address.url, "operator": operator, "var": str(settings.STACK.var)})
