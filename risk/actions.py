@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError
 from access import audit
 from access.principals import Principal
 from risk import kill_switch, places, runtimes
-from risk.gate import OrderGate
+from risk.gate import OrderGate, Verdict
 from risk.kill_switch import KillState
 from risk.models import KillEvent
 from risk.runtimes import HaltRow, Progress, Runtime
@@ -125,7 +125,7 @@ class _Stopwatch:
     def _gate_is_closed(self) -> bool:
         reading = self._gate.read()
         epoch = self._report.state.epoch
-        return reading.engaged and (epoch is None or reading.epoch >= epoch)
+        return reading.verdict is Verdict.ENGAGED and (epoch is None or reading.epoch >= epoch)
 
 
 def _sentence(name: str, progress: Progress) -> str:

@@ -34,7 +34,8 @@ class Verdict(StrEnum):
 class GateReading(NamedTuple):
     """``epoch`` of the kill switch, whether it is ``engaged``, and how old that knowledge is, in milliseconds.
 
-    An unreadable file reads as not engaged and infinitely old; ask `verdict` whether an order may leave.
+    An unreadable file reads as not engaged and infinitely old. What is old says nothing about now, so ask `verdict`
+    whether an order may leave.
     """
 
     epoch: int
@@ -43,9 +44,9 @@ class GateReading(NamedTuple):
 
     @property
     def verdict(self) -> Verdict:
-        if self.engaged:
-            return Verdict.ENGAGED
-        return Verdict.OPEN if 0.0 <= self.age_ms <= FRESH_MS else Verdict.STALE
+        if not 0.0 <= self.age_ms <= FRESH_MS:
+            return Verdict.STALE
+        return Verdict.ENGAGED if self.engaged else Verdict.OPEN
 
 
 UNREADABLE: Final = GateReading(0, False, float("inf"))

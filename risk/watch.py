@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from risk import places
-from risk.gate import OrderGate
+from risk.gate import OrderGate, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class GateWatcher:
         while not self._closed.wait(POLL_SECONDS):
             reading = self._gate.read()
             now = (reading.epoch, reading.engaged)
-            if now == last or reading.age_ms == float("inf"):
+            if now == last or reading.verdict is Verdict.STALE:
                 continue
             last = now
             for callback in self._callbacks:
