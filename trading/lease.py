@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -86,7 +87,6 @@ class LeaseKeeper:
     def __init__(self) -> None:
         self._leases: dict[UUID, Lease] = {}
         self._lock = threading.Lock()
-        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def hold(self, lease: Lease) -> None:
@@ -101,9 +101,9 @@ class LeaseKeeper:
             self._leases.pop(lease.run_id, None)
 
     def _keep(self) -> None:
-        database: psycopg.Connection | None = None
-        while True:
-            self._wake.wait(RENEW_SECONDS)
+        """Renew until nothing is held; the next lease starts a new thread."""
+        database: psycopg.Connection[Any] | None = None
+        while self._goes_on():
             try:
                 if database is None or database.closed:
                     database = connect(autocommit=True)
@@ -113,8 +113,17 @@ class LeaseKeeper:
                 if database is not None:
                     database.close()
             self._drop_expired()
+            time.sleep(RENEW_SECONDS)
+        if database is not None:
+            database.close()
 
-    def _renew(self, database: psycopg.Connection) -> None:
+    def _goes_on(self) -> bool:
+        with self._lock:
+            if not self._leases:
+                self._thread = None
+            return self._thread is not None
+
+    def _renew(self, database: psycopg.Connection[Any]) -> None:
         with self._lock:
             held = list(self._leases.values())
         if not held:
