@@ -50,10 +50,10 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
     def __init__(
         self,
         fill: Literal["next_open", "same_close"] = "next_open",
-        slippage: Mapping[str, Any] | Literal["none"] | None = None,
-        fees: Mapping[str, Any] | Literal["none"] | None = None,
+        slippage: Mapping[str, Decimal] | Literal["none"] | None = None,
+        fees: Mapping[str, Decimal] | Literal["none"] | None = None,
         latency_ms: float = 0,
-        starting_cash: Decimal | float | str = Decimal(100_000),
+        starting_cash: Decimal | float = Decimal(100_000),
     ) -> None:
         self.fill = FillAt(fill)
         self.starting_cash = Decimal(str(starting_cash))
