@@ -13,7 +13,7 @@ from pydantic import Field
 
 from access.auth import require
 from access.problems import Problem
-from trading import actions, frames, queries, rows
+from trading import actions, frames, queries, recipes, rows
 from trading.engine.errors import TradingError
 from trading.models import Bot, EquityPoint, Fill, Mode, Order, Run
 from trading.pages import page
@@ -50,9 +50,10 @@ def told_problems() -> Iterator[None]:
         raise Problem(409, "kill_engaged", "The kill switch is engaged", detail=str(error)) from error
 
 
-def _config(body: dict[str, Any]) -> dict[str, Any] | str:
+def _config(body: dict[str, Any]) -> dict[str, Any] | recipes.Recipe:
+    """The body, or the recipe of the name that it gives; a caller from outside names no path."""
     if set(body) == {"config"} and isinstance(body["config"], str):
-        return body["config"]
+        return recipes.load_named(body["config"])
     return body
 
 

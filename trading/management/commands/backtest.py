@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -26,7 +27,7 @@ class Command(ProductCommand):
         with told_errors():
             recipe = runner.read_recipe(config)
             if data:
-                recipe = recipes.with_feed(recipe, "ReplayFeed", {"path": data, "speed": "max"})
+                recipe = recipes.with_feed(recipe, "ReplayFeed", {"path": str(Path(data).resolve()), "speed": "max"})
             run = actions.start_backtest(recipe, principal=cli_principal(), enqueue=False)
             summary = host.run_backtest(run.id, observer=progress)
         progress.close()
