@@ -1,16 +1,17 @@
-"""A small site whose calls need each scope, take effect, fail, and demand a second factor."""
+"""The site's pages, and an API whose calls need each scope, take effect, fail, and demand a second factor."""
 
 import threading
 
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.urls import include, path
+from django.urls import path
 from ninja import Field, NinjaAPI, Schema
 
 from access import problems, second_factor
 from access.auth import page, require
 from access.models import AuditEntry
 from access.principals import Principal, principal_of
+from alphaswarm_site import urls as site
 
 api = NinjaAPI(title="Tests", urls_namespace="access-tests")
 problems.install(api)
@@ -59,8 +60,7 @@ def trading_page(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("ui/", include("access.urls")),
     path("ui/trading/", trading_page),
-    path("ui/", include("trading.urls")),
+    *site.urlpatterns[:-1],
     path("", api.urls),
 ]
