@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -37,9 +37,12 @@ from trading.metrics import one_per_stamp, performance, performance_of_session
 from trading.models import Mode, Run
 from trading.paper_trading import PaperTradingSession
 from trading.recipes import Recipe, load_config, parse
+from trading.recipes.credentials import check_given, completed, secrets_of
 from trading.show import Show, show_of
 from trading.strategies import STRATEGIES
 from trading.summary import RunSummary
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,7 @@ class Parts:
         """Raise `InvalidValue` where the bars would never end, which only an operator's session may do."""
         session = self.recipe.session
         if self.feed.endless and session.max_bars is None and session.duration_minutes is None:
-            raise InvalidValue(
-                "session.max_bars: this feed never ends; a backtest needs max_bars or duration_minutes"
-            )
+            raise InvalidValue("session.max_bars: this feed never ends; a backtest needs max_bars or duration_minutes")
 
     def engine(self, run_id: UUID) -> Engine:
         check = RiskManager(self.limits).check_pretrade
@@ -85,15 +86,21 @@ class Parts:
 
 
 def assemble(recipe: Recipe, **secrets: Any) -> Parts:
-    """Make the live objects that a recipe names; ``secrets`` fill in what its brokerage leaves out."""
+    """Make the live objects that a recipe names; ``secrets`` fill in what its feed and brokerage leave out."""
     strategy, feed, brokerage = recipe.strategy, recipe.feed, recipe.brokerage
+    make_feed, make_brokerage = FEEDS[feed.cls], BROKERAGES[brokerage.cls]
+    check_given(secrets, make_feed, make_brokerage)
     return Parts(
         recipe=recipe,
         strategy=STRATEGIES[strategy.cls](**strategy.kwargs),
-        feed=FEEDS[feed.cls](universe=recipe.universe, **feed.kwargs),
-        brokerage=BROKERAGES[brokerage.cls](**{**secrets, **brokerage.kwargs}),
+        feed=_make(FEEDS[feed.cls], {"universe": recipe.universe, **feed.kwargs}, secrets),
+        brokerage=_make(BROKERAGES[brokerage.cls], brokerage.kwargs, secrets),
         limits=recipe.risk,
     )
+
+
+def _make(cls: type[Made], kwargs: Mapping[str, Any], secrets: Mapping[str, Any]) -> Made:
+    return cls(**completed(cls, kwargs, secrets))
 
 
 def read_recipe(config: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
@@ -106,7 +113,7 @@ def read_recipe(config: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
 def build_from_config(config: Recipe | Mapping[str, Any] | str | Path, **kwargs: Any) -> PaperTradingSession:
     """A session ready to ``await session.run()`` in this process: admitted, claimed and owned.
 
-    ``kwargs`` are secrets and other keyword arguments of the brokerage that the recipe leaves out. Raises
+    ``kwargs`` are secrets and other arguments of feed and brokerage that the recipe leaves out. Raises
     `trading.recipes.RecipeError`, `trading.admission.GateRefused` or `trading.admission.KillEngaged`.
     """
     parts = assemble(read_recipe(config), **kwargs)
@@ -115,7 +122,7 @@ def build_from_config(config: Recipe | Mapping[str, Any] | str | Path, **kwargs:
     if lease is None:
         raise TradingError(f"run {run.id} was taken by another process")
     keeper().hold(lease)
-    return session(run, lease, show_of(run), **kwargs)
+    return session(run, lease, show_of(run), **{**kwargs, **secrets_of(parts.recipe)})
 
 
 def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingSession:
