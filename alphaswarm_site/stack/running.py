@@ -6,6 +6,7 @@ servers. Starting and stopping take turns by an exclusive lock on `starting`.
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,3 +138,5 @@ def _stop_if_alone(in_use: IO[str], supervisor: Supervisor) -> None:
         return
     supervisor.shut_down()
     leftovers.end(supervisor.paths)
+    if not supervisor.paths.run.is_relative_to(supervisor.paths.var):
+        shutil.rmtree(supervisor.paths.run, ignore_errors=True)

@@ -77,6 +77,7 @@ def test_any_folder_will_do(tmp_path: Path, name: str) -> None:
     with servers(paths), connect(paths) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     assert len(str(paths.postgres_sockets / ".s.PGSQL.5432")) <= LONGEST_SOCKET
+    assert not paths.run.exists(), "a folder in /tmp is taken away with the last user"
 
 
 def test_a_killed_supervisor_leaves_nothing_that_hinders_the_next_start(paths: StackPaths) -> None:
