@@ -49,10 +49,21 @@ def completed(
     """The arguments to make ``cls`` with: the recipe's ``kwargs`` before those ``given`` to the runner before the
     environment; what is left out by all has the default of the class. What is given and not its own is left out."""
     prefix, names = _VARIABLES.get(cls.__name__, ("", ()))
-    parameters = inspect.signature(cls, eval_str=True).parameters
+    parameters = _parameters(cls)
     found = {name: environment.get(prefix + name.upper(), "").strip() for name in names if name in parameters}
     read = {name: _typed(prefix + name.upper(), text, parameters[name]) for name, text in found.items() if text}
     return {**read, **{name: value for name, value in given.items() if name in parameters}, **kwargs}
+
+
+def check_given(given: Iterable[str], *classes: type) -> None:
+    """Raises `InvalidValue` for a name that is an argument of none of the classes."""
+    for name in given:
+        if not any(name in _parameters(cls) for cls in classes):
+            raise InvalidValue(f"{name} is no argument of {' or '.join(cls.__name__ for cls in classes)}")
+
+
+def _parameters(cls: type) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(cls, eval_str=True).parameters
 
 
 def _typed(variable: str, text: str, parameter: inspect.Parameter) -> Any:
