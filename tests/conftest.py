@@ -1,4 +1,4 @@
-from tests import browsers, environment  # isort: skip  (sets what the settings read)
+from tests import browsers, environment, reaper  # isort: skip  (sets what the settings read)
 
 import shutil
 from collections.abc import Iterator
@@ -15,7 +15,6 @@ from alphaswarm_site.stack.running import servers as running_servers
 from tests.database import Restorer
 from tests.live import LiveStack
 
-
 # At once, and not in pytest_configure: the conftest.py of a folder that is named on the command line imports models.
 django.setup()
 
@@ -27,6 +26,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def servers() -> Iterator[None]:
     """PostgreSQL and Redis, really running, for the whole session; settings.REDIS_URL names the latter."""
+    reaper.watch(environment.VAR)
     with running_servers(StackPaths.from_environment()):
         yield
 

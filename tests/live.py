@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from tests import reaper
 from tests.environment import PROJECT
 
 START_SECONDS = 90
@@ -38,6 +39,7 @@ class LiveStack:
     def started(cls, var: Path | None = None, **extra: str) -> Iterator["LiveStack"]:
         """Run `alphaswarm up` in `var`, by default a fresh folder that is removed afterwards."""
         folder = var or Path(tempfile.mkdtemp(prefix="as-live-"))
+        reaper.watch(folder)
         environment = clean_environment(folder, **extra)
         process = start_up(environment, free_port())
         try:
