@@ -143,11 +143,19 @@ def _net(symbol: str, positions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "symbol": symbol,
         "accounts": len(positions),
         "qty": _sum(positions, "qty"),
-        "avg_price": positions[0]["avg_price"] if len(positions) == 1 else None,
+        "avg_price": _average(positions),
         "last_price": positions[0]["last_price"],
         "value": _sum(positions, "value"),
         "unrealized_pnl": _sum(positions, "unrealized_pnl"),
     }
+
+
+def _average(positions: Sequence[Mapping[str, Any]]) -> str | None:
+    """The average price of what is held; None where some hold it long and others short."""
+    held = [(Decimal(one["qty"]), Decimal(one["avg_price"])) for one in positions]
+    if min(qty for qty, _ in held) < 0 < max(qty for qty, _ in held):
+        return None
+    return plain(sum((qty * price for qty, price in held), _NOTHING) / sum((qty for qty, _ in held), _NOTHING))
 
 
 def _sum(rows: Sequence[Mapping[str, Any]], name: str) -> str:

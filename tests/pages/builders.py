@@ -46,7 +46,13 @@ def session(name: str = "demo", *, began: datetime | None = None, **columns: Any
     """A session on made-up prices that has just begun to run."""
     began = began or datetime.now(UTC) - timedelta(minutes=5)
     recipe = {"name": name, "universe": ["SPY", "BAC"], "strategy": {"class": "SmaCrossStrategy"}}
-    given = {"synthetic": True, "recipe": recipe, "model_urn": MODEL, "pipeline_urn": PIPELINE, "created_by": "operator"}
+    given = {
+        "synthetic": True,
+        "recipe": recipe,
+        "model_urn": MODEL,
+        "pipeline_urn": PIPELINE,
+        "created_by": "operator",
+    }
     trading = Trading(new_run(name=name, **{**given, **columns}))
     trading.now = to_nanos(began)
     ledger.append_now(trading.run.id, [trading.status("running", started_at=began.isoformat())])

@@ -37,7 +37,15 @@ def test_it_shows_money_positions_orders_and_fills(operator: Client) -> None:
     buys(trading)
     rests(trading)
     page = operator.get(URL).content.decode()
-    for shown in ("99,999.65", "98,985.95", "1,013.70", "Synthetic", "Simulated money on made-up prices", "SPY", "accepted"):
+    for shown in (
+        "99,999.65",
+        "98,985.95",
+        "1,013.70",
+        "Synthetic",
+        "Simulated money on made-up prices",
+        "SPY",
+        "accepted",
+    ):
         assert shown in page
     assert "\N{MINUS SIGN}0.35" in page
 
@@ -114,5 +122,3 @@ def test_the_curve_adds_up_the_open_accounts(operator: Client) -> None:
 
 def test_an_unknown_kind_has_no_curve(operator: Client) -> None:
     assert operator.get(f"{URL}chart/", {"kind": "imaginary"}).status_code == 404
-
-

@@ -11,7 +11,7 @@ import msgspec
 import redis
 
 from trading.frames import stages, stream
-from trading.frames.reading import _client
+from trading.frames.reading import client
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ _FAR: Final = 100
 
 def read_latest(run_id: UUID, count: int) -> list[dict[str, Any]]:
     """The last ``count`` frames of a run, oldest first and without their numbers. Raises redis.RedisError."""
-    entries = _client().xrevrange(stream.key_of(run_id), count=count)
+    entries = client().xrevrange(stream.key_of(run_id), count=count)
     return [msgspec.json.decode(fields[b"f"]) for _, fields in reversed(entries)]
 
 
@@ -40,7 +40,7 @@ def latest_equity(run_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
 def _search(run_ids: Sequence[UUID], count: int) -> dict[UUID, dict[str, Any]]:
     if not run_ids:
         return {}
-    with _client().pipeline(transaction=False) as pipeline:
+    with client().pipeline(transaction=False) as pipeline:
         for run_id in run_ids:
             pipeline.xrevrange(stream.key_of(run_id), count=count)
         answers = pipeline.execute()

@@ -7,7 +7,7 @@ for what is not known. A minus is a real minus sign; the sign of money shows by 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from django import template
@@ -19,8 +19,10 @@ register = template.Library()
 
 NOT_KNOWN: Final = "—"
 MINUS: Final = "\N{MINUS SIGN}"
-_CENT: Final = Decimal("0.01")
-_MOST_DIGITS: Final = 8
+_MOST_DIGITS: Final = 24
+#: Places of a price: of a unit or more, and of less.
+_PLACES: Final = 4
+_PLACES_OF_LITTLE: Final = 8
 
 #: What a state asks of the person who reads it: nothing, a look, or a hand.
 _CALM = frozenset({"completed", "stopped", "filled", "cancelled", "expired", "replaced"})
@@ -56,14 +58,17 @@ def _moment(value: Any) -> datetime | None:
     return value if isinstance(value, datetime) else None
 
 
-def _grouped(figure: Decimal) -> str:
-    return f"{figure:,f}".replace("-", MINUS)
+def _grouped(figure: Decimal, places: int) -> str:
+    """Rounded half to even, in groups of three; what has more digits than a page can hold, as a power of ten."""
+    if figure.adjusted() > _MOST_DIGITS:
+        return f"{figure:.6e}".replace("-", MINUS)
+    text = f"{figure:,.{places}f}"
+    return text.replace("-", MINUS if any(digit in "123456789" for digit in text) else "")
 
 
-def _trimmed(figure: Decimal, fewest: int) -> str:
-    """Grouped, without zeros at the end beyond ``fewest`` places."""
-    rounded = round(figure, _MOST_DIGITS)
-    whole, _, places = _grouped(rounded).partition(".")
+def _trimmed(figure: Decimal, fewest: int, most: int) -> str:
+    """Grouped and rounded to ``most`` places, without zeros at the end beyond ``fewest`` of them."""
+    whole, _, places = _grouped(figure, most).partition(".")
     places = places.rstrip("0").ljust(fewest, "0")
     return f"{whole}.{places}" if places else whole
 
@@ -72,7 +77,7 @@ def _trimmed(figure: Decimal, fewest: int) -> str:
 def money(value: Any) -> str:
     """``1,234.50``: an amount, to the cent."""
     figure = _decimal(value)
-    return NOT_KNOWN if figure is None else _grouped(figure.quantize(_CENT, ROUND_HALF_EVEN))
+    return NOT_KNOWN if figure is None else _grouped(figure, 2)
 
 
 @register.filter
@@ -82,8 +87,8 @@ def pnl(value: Any) -> SafeString | str:
     if figure is None:
         return NOT_KNOWN
     text = money(abs(figure))
-    if not figure.quantize(_CENT, ROUND_HALF_EVEN):
-        return format_html('<span class="pnl">{}</span>', money(0))
+    if text == money(0):
+        return format_html('<span class="pnl">{}</span>', text)
     if figure > 0:
         return format_html('<span class="pnl pnl--gain"><i aria-hidden="true">▲</i>+{}</span>', text)
     return format_html('<span class="pnl pnl--loss"><i aria-hidden="true">▼</i>{}{}</span>', MINUS, text)
@@ -91,23 +96,25 @@ def pnl(value: Any) -> SafeString | str:
 
 @register.filter
 def price(value: Any) -> str:
-    """``101.25``: two places at least, eight at most."""
+    """``101.25``: two places at least, four at most, or eight where it is less than one."""
     figure = _decimal(value)
-    return NOT_KNOWN if figure is None else _trimmed(figure, 2)
+    if figure is None:
+        return NOT_KNOWN
+    return _trimmed(figure, 2, _PLACES if abs(figure) >= 1 else _PLACES_OF_LITTLE)
 
 
 @register.filter
 def qty(value: Any) -> str:
     """``1,000`` or ``0.25``: as many places as it has."""
     figure = _decimal(value)
-    return NOT_KNOWN if figure is None else _trimmed(figure, 0)
+    return NOT_KNOWN if figure is None else _trimmed(figure, 0, _PLACES_OF_LITTLE)
 
 
 @register.filter
 def percent(value: Any) -> str:
     """``1.25%`` from the fraction 0.0125."""
     figure = _decimal(value)
-    return NOT_KNOWN if figure is None else f"{_grouped(round(figure * 100, 2))}%"
+    return NOT_KNOWN if figure is None else f"{_grouped(figure * 100, 2)}%"
 
 
 @register.filter

@@ -24,4 +24,3 @@ def here(context: dict[str, Any], *names: str) -> str:
     """``aria-current`` for the link of the section that the page is in."""
     match = context["request"].resolver_match
     return "page" if match is not None and match.url_name in names else "false"
-
