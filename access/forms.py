@@ -17,6 +17,9 @@ from access.principals import ANONYMOUS
 class LoginForm(AuthenticationForm):
     """Django's, with a brake on guessing."""
 
+    def __init__(self, request: HttpRequest | None = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs, label_suffix="")
+
     def clean(self) -> dict[str, Any]:
         username = self.cleaned_data.get("username") or ""
         address = address_of(self.request)
@@ -34,7 +37,8 @@ class AccountPasswordForm(PasswordChangeForm):
     """Django's, with the same brake on guessing the present password."""
 
     def __init__(self, request: HttpRequest, user: User, *args: Any, **kwargs: Any) -> None:
-        super().__init__(user, *args, **kwargs)
+        super().__init__(user, *args, **kwargs, label_suffix="", auto_id="password_%s")
+        self.fields["old_password"].widget.attrs.pop("autofocus", None)
         self.address = address_of(request)
 
     def clean_old_password(self) -> str:
@@ -47,11 +51,16 @@ class AccountPasswordForm(PasswordChangeForm):
 class CodeForm(forms.Form):
     """A one-time code, as an authenticator shows it; blanks do not matter."""
 
+    prefix_of_ids = "verify"
+
     code = forms.CharField(
         label="One-time code",
         max_length=12,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs, label_suffix="", auto_id=f"{self.prefix_of_ids}_%s")
 
     def clean_code(self) -> str:
         code = "".join(self.cleaned_data["code"].split())
@@ -62,6 +71,8 @@ class CodeForm(forms.Form):
 
 class EnrolForm(CodeForm):
     """Taking a device into use asks for the password too: a browser left open must not be enough."""
+
+    prefix_of_ids = "enrol"
 
     password = forms.CharField(widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}))
 
