@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 import psycopg
-from django.db import connection as django_connection
+from django.db import connection, transaction
 
 from trading.ledger.events import NO_HASH
 
@@ -35,9 +35,7 @@ def link(previous: bytes, run_id: UUID, seq: int, head_hash: bytes, created_at: 
 
 def anchor_heads(run_id: UUID | None = None) -> int:
     """Anchor every run, or this one, whose chain has grown since it was last anchored; how many were."""
-    django_connection.ensure_connection()
-    database = django_connection.connection
-    with database.transaction(), psycopg.Cursor(database) as cursor:
+    with transaction.atomic(), psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(_TAKE_TURNS)
         moved = cursor.execute(_MOVED, {"run": run_id}).fetchall()
         last, previous = cursor.execute(_LAST).fetchone() or (0, NO_HASH)

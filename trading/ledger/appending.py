@@ -14,7 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import psycopg
-from django.db import connection as django_connection
+from django.db import connection, transaction
 
 from trading.engine.bars import to_datetime
 from trading.engine.records import Kind, Record
@@ -182,12 +182,17 @@ class _Stretch:
 
 
 def commit(database: Database, entries: Sequence[Entry], *, wait: bool = True) -> list[Outcome]:
-    """Write the entries, in their order, in one transaction; the outcome of each.
+    """Write the entries, in their order, in a transaction of their own; the outcome of each.
 
     With ``wait`` False a run that somebody else holds is left out and its outcome is None. An error of the database,
     or of one entry's content, undoes all.
     """
-    with database.transaction(), psycopg.Cursor(database) as cursor:
+    with database.transaction():
+        return _write(database, entries, wait)
+
+
+def _write(database: Database, entries: Sequence[Entry], wait: bool) -> list[Outcome]:
+    with psycopg.Cursor(database) as cursor:
         stretch = _Stretch(cursor, _lock(cursor, entries, wait))
         outcomes = [stretch.take(entry) for entry in entries]
         missing = {entry.append.run_id for entry, outcome in zip(entries, outcomes, strict=True) if outcome is None}
@@ -226,8 +231,9 @@ def append_now(
 
     Raises `LeaseLost` where ``token`` is no longer the run's, and `UnknownRun`.
     """
-    django_connection.ensure_connection()
-    (outcome,) = append(django_connection.connection, [Append(run_id, token, records, points, state, curve)])
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
+    entry = Entry(Append(run_id, token, records, points, state, curve))
+    with transaction.atomic():
+        (outcome,) = _write(connection.connection, [entry], wait=True)
+    if isinstance(outcome, int):
+        return outcome
+    raise outcome or UnknownRun(f"there is no run {run_id}")

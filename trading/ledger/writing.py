@@ -24,10 +24,12 @@ from trading.ledger.appending import Append, Database, Entry, Outcome, commit
 
 log = logging.getLogger(__name__)
 
+#: How the writer's connection shows in pg_stat_activity.
+NAME: Final = "alphaswarm ledger"
 MOST_APPENDS: Final = 500
 MOST_EVENTS: Final = 20_000
 SHORTEST_PAUSE: Final = 0.002
-LONGEST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 0.25
 #: A process that is frozen amid a transaction must not keep its runs from a new owner for longer than this.
 SESSION_OPTIONS: Final = "-c idle_in_transaction_session_timeout=2000 -c statement_timeout=30000 -c lock_timeout=2000"
 
@@ -164,7 +166,8 @@ class LedgerWriter:
 
     def _connected(self) -> Database:
         if self._database is None or self._database.closed:
-            self._database = psycopg.connect(self._dsn, autocommit=True, options=SESSION_OPTIONS)
+            options = {"application_name": NAME, "options": SESSION_OPTIONS}
+            self._database = psycopg.connect(self._dsn, autocommit=True, **options)
             if self._away:
                 log.warning("the ledger's database is back; %d appends waited for it", len(self._queue))
                 self._away = False
