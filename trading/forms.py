@@ -6,14 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.conf import settings
-
 from access.principals import Principal
 from trading import actions, recipes
 from trading.models import Run
 from trading.recipes import RecipeError
-
-CONFIGS: Final = settings.BASE_DIR / "configs" / "paper"
+from trading.recipes.reading import FOLDER
 
 Start = Callable[..., Run]
 STARTS: Final[dict[str, Start]] = {"paper": actions.start_paper, "backtest": actions.start_backtest}
@@ -29,7 +26,7 @@ class Config:
 
 
 def configs() -> list[Config]:
-    return [_config(path.stem, path.read_text()) for path in sorted(CONFIGS.glob("*.yaml"))]
+    return [_config(path.stem, path.read_text()) for path in sorted(FOLDER.glob("*.yaml"))]
 
 
 def _config(name: str, text: str) -> Config:

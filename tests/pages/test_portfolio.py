@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 URL = "/ui/portfolio/"
 HTMX = {"HX-Request": "true"}
-#: Session, user; runs under way, ended today, equities at midnight, open orders, fills; kinds, kill switch, its history.
+#: Session, user; runs under way, ended today, midnight, open orders, fills; kinds, kill switch, its history.
 BUDGET = 10
 
 
