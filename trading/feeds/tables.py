@@ -70,7 +70,7 @@ def read_table(path: Path, shown: str) -> Table:
         except _BadRow as bad:
             line = line_of(path, bad.row)
             raise FeedError(bad.reason if line else f"row {bad.row + 1}: {bad.reason}", shown, line) from bad
-    except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+    except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         raise FeedError(f"cannot be read: {error}", shown) from error
     except _BadFile as error:
         raise FeedError(str(error), shown) from error
@@ -90,7 +90,7 @@ def _check_header(found: list[str]) -> None:
 
 
 def _read_csv(path: Path) -> pa.Table:
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         header = next(csv.reader(file), None)
     if header is None:
         raise _BadFile(f"is empty; its first line must name the columns {', '.join(COLUMNS)}")
