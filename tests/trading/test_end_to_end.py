@@ -196,9 +196,9 @@ def test_a_browser_sees_every_frame_and_resumes_where_it_was(live_stack, trader)
     started = trader.start(ladder())
     address = live_stack.base_url.replace("http", "ws") + f"/ws/paper/{started['paper_run_id']}"
     headers = {"Authorization": f"Bearer {trader.token}"}
-    with connect(address, additional_headers=headers) as socket:
+    with connect(address, additional_headers=headers, max_queue=None) as socket:
         first = [json.loads(socket.recv(timeout=20)) for _ in range(5)]
-    with connect(f"{address}?after={first[-1]['seq']}", additional_headers=headers) as socket:
+    with connect(f"{address}?after={first[-1]['seq']}", additional_headers=headers, max_queue=None) as socket:
         following = json.loads(socket.recv(timeout=20))
     assert first[0]["stage"] == "start"
     assert [frame["seq"] for frame in first] == [1, 2, 3, 4, 5]
