@@ -123,12 +123,11 @@ class LedgerHash:
         if record.kind in _OPERATIONAL:
             return
         order, fill = record.order, record.fill
+        what: tuple[str, ...] = ("", "", "", "", "")
         if fill is not None:
             what = (fill.symbol, fill.side, plain(fill.qty), plain(fill.price), plain(fill.fee))
         elif order is not None:
             what = (order.symbol, order.side, plain(order.qty), plain(order.limit_price), "")
-        else:
-            what = ("", "", "", "", "")
         self._digest.update("|".join((str(record.time), record.kind, *what, record.reason, "\n")).encode())
 
     def hexdigest(self) -> str:
