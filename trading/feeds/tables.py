@@ -168,7 +168,7 @@ def _cast(name: str, column: Any) -> Any:
         return pc.cast(column, _TYPES[name])
     except pa.ArrowInvalid:
         row = _first_uncastable(column, _TYPES[name])
-        cell = str(column[row].as_py())[:40]
+        cell = pc.cast(column.slice(row, 1), pa.string()).to_pylist()[0][:40]
         zoneless = name == "timestamp" and _castable(column.slice(row, 1), pa.timestamp("ns"))
         hint = f"has no time zone: write {cell}Z for UTC" if zoneless else f"is not {_WANTED[name]}"
         raise _BadRow(row, f"{name} {cell!r} {hint}") from None
