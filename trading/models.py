@@ -211,6 +211,7 @@ class Order(models.Model):
         ordering = ["-created_at", "-id"]
         indexes = [
             models.Index(fields=["run", "-created_at", "-id"]),
+            models.Index(fields=["-created_at", "-id"]),
             models.Index(fields=["symbol", "-created_at"]),
             models.Index(
                 fields=["run"],
@@ -242,7 +243,7 @@ class Fill(models.Model):
         db_table = "fills"
         ordering = ["-filled_at", "-id"]
         constraints = [models.UniqueConstraint(fields=["run", "venue_execution_id"], name="fill_execution_once")]
-        indexes = [models.Index(fields=["run", "-filled_at", "-id"])]
+        indexes = [models.Index(fields=["run", "-filled_at", "-id"]), models.Index(fields=["-filled_at", "-id"])]
 
     def __str__(self) -> str:
         return f"{self.side} {self.qty} {self.symbol} @ {self.price}"

@@ -439,4 +439,12 @@ class Migration(migrations.Migration):
             model_name="position",
             constraint=models.UniqueConstraint(fields=("run", "symbol"), name="position_once"),
         ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(fields=["-created_at", "-id"], name="orders_created_826ed5_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="fill",
+            index=models.Index(fields=["-filled_at", "-id"], name="fills_filled__be7d7e_idx"),
+        ),
     ]
