@@ -80,7 +80,7 @@ def _located(error: yaml.MarkedYAMLError) -> str:
     """The place and the reason, without the text around it, for that may hold a secret."""
     mark = error.problem_mark or error.context_mark
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"{place}{error.problem or 'is not readable as YAML'}"
+    return place + (", ".join(filter(None, [error.context, error.problem])) or "is not readable as YAML")
 
 
 def _too_large() -> Problem:

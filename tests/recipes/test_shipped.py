@@ -1,0 +1,45 @@
+import uuid
+
+import pytest
+
+from metadata.urn import Urn
+from trading.backtest import Curve, drive
+from trading.bounds import bounded
+from trading.engine.records import Kind
+from trading.recipes import load_named
+from trading.recipes.reading import FOLDER
+from trading.runner import assemble
+
+NAMES = sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+def first_fill(name, bars):
+    """Event seconds from the first bar to the first fill, and the engine after so many bars."""
+    parts = assemble(load_named(name))
+    parts.prepare()
+    engine, curve = parts.engine(uuid.uuid4()), Curve()
+    drive(engine, parts.brokerage, bounded(parts.feed.bars(), bars, None), curve)
+    filled = [record.time for record in engine.records if record.kind is Kind.ORDER_FILLED]
+    return (filled[0] - curve.times[0]) / 1e9 if filled else None, engine
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_recipe_is_named_after_its_file_and_trades(name):
+    assert load_named(name).name == name
+    _, engine = first_fill(name, 2000)
+    assert any(record.kind is Kind.ORDER_ACCEPTED for record in engine.records)
+    assert not engine.halted
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_recipe_names_a_seeded_model_and_its_pipeline(name):
+    session = load_named(name).session
+    assert Urn.parse(session.model_urn).kind == "mlmodel"
+    assert Urn.parse(session.pipeline_urn).kind == "pipeline"
+
+
+def test_the_demo_trades_within_a_minute_and_never_ends_by_itself():
+    seconds, _ = first_fill("demo", 600)
+    assert seconds < 40
+    parts = assemble(load_named("demo"))
+    assert (parts.feed.pace, parts.feed.endless, parts.feed.synthetic) == (1.0, True, True)
