@@ -6,8 +6,8 @@ from metadata.urn import Urn
 from trading.backtest import Curve, drive
 from trading.bounds import bounded
 from trading.engine.records import Kind
-from trading.recipes import load_named
-from trading.recipes.reading import FOLDER
+from trading.recipes import load, load_named
+from trading.recipes.reading import FOLDER, PROJECT
 from trading.runner import assemble
 
 NAMES = sorted(file.stem for file in FOLDER.glob("*.yaml"))
@@ -43,3 +43,8 @@ def test_the_demo_trades_within_a_minute_and_never_ends_by_itself():
     assert seconds < 40
     parts = assemble(load_named("demo"))
     assert (parts.feed.pace, parts.feed.endless, parts.feed.synthetic) == (1.0, True, True)
+
+
+def test_the_example_of_the_documentation_is_a_recipe():
+    text = (PROJECT / "docs" / "recipes.md").read_text()
+    assert load(text.split("```yaml\n")[1].split("```")[0]).name == "opening_reversion"
