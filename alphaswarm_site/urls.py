@@ -14,5 +14,6 @@ urlpatterns = [
     # One log-in, with one brake on guessing.
     path("admin/login/", RedirectView.as_view(url="/ui/login/", query_string=True)),
     path("admin/", admin.site.urls),
+    path("", include("trading.sse")),
     path("", api.urls),
 ]

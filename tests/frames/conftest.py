@@ -9,9 +9,14 @@ import msgspec
 import pytest
 import redis
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
 
+from access import tokens
+from access.models import ApiToken
 from trading import frames
 from trading.frames.publishing import FramePublisher
+from trading.models import Mode, Run
 
 
 @pytest.fixture
@@ -56,3 +61,26 @@ async def collect(run_id: UUID, until: str, after: int | None = 0) -> list[dict[
                 if seen[-1]["message"] == until:
                     return seen
     return seen
+
+
+@pytest.fixture
+def run(transactional_db: None, run_id: UUID) -> Run:
+    return Run.objects.create(
+        id=run_id, task_id=f"task-{run_id.hex}", name="demo", mode=Mode.PAPER, recipe={}, starting_cash=100_000
+    )
+
+
+@pytest.fixture
+def token(transactional_db: None) -> str:
+    """The secret of a token that may read."""
+    secret = tokens.new_secret()
+    ApiToken.objects.create(name="reader", scope="read", sha256=tokens.digest(secret))
+    return secret
+
+
+@pytest.fixture
+def cookie(transactional_db: None) -> str:
+    """The session cookie of somebody who is logged in and may do everything."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("olga"))
+    return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
@@ -114,7 +114,7 @@ def listening(name: str) -> Iterator[asyncio.Event]:
 
 async def wait(event: asyncio.Event, seconds: float) -> None:
     """Wait for a ring, at most so long."""
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
+    with suppress(TimeoutError):
+        # Not wait_for, which in Python 3.11 swallows a cancellation that comes together with the ring.
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -43,7 +43,7 @@ def read(run_id: UUID, after: int = 0, limit: int = 1000) -> list[dict[str, Any]
     A frame that follows a gap (what came before is kept no longer) says with ``skipped`` how many are missing. Raises
     redis.RedisError when Redis is away.
     """
-    entries = _client().xrange(stream.key_of(run_id), min=f"{after + 1}-0", count=limit)
+    entries = client().xrange(stream.key_of(run_id), min=f"{after + 1}-0", count=limit)
     return [msgspec.json.decode(frame.json) for frame in _frames(entries, after)]
 
 
@@ -56,7 +56,7 @@ def number(text: str | None) -> int | None:
     return int(text)
 
 
-async def follow(run_id: UUID, after: int | None = None) -> AsyncIterator[list[Frame]]:
+async def follow(run_id: UUID, after: int | None = None) -> AsyncGenerator[list[Frame], None]:
     """The frames of a run after number ``after``, as they come, for ever; without it, from the latest 200 on.
 
     Yields at least once a second, an empty list when nothing came, so that a caller can look after other things. A
@@ -118,7 +118,7 @@ class _Place:
         self._away = True
 
 
-async def follow_control() -> AsyncIterator[list[bytes]]:
+async def follow_control() -> AsyncGenerator[list[bytes], None]:
     """The control frames (start, halts, kills, ends) of all runs from now on, as JSON texts.
 
     Yields, a list that may be empty, at each ring for any run and at least once a second.
@@ -162,7 +162,8 @@ async def _last(client: redis.asyncio.Redis, key: str) -> int:
 
 
 @cache
-def _client() -> redis.Redis:
+def client() -> redis.Redis:
+    """The synchronous connections of this process."""
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=REDIS_TIMEOUT, socket_connect_timeout=REDIS_TIMEOUT)
 
 
