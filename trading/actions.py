@@ -62,9 +62,11 @@ def start_paper(
 ) -> Run:
     """Admit a paper or live run and, unless the caller will run it itself, hand it to the workers.
 
-    Raises `trading.recipes.RecipeError`, `GateRefused` (the blocked run is kept) or `KillEngaged`.
+    The feed's data is read and checked first, so that bad data starts nothing. Raises `trading.recipes.RecipeError`,
+    `trading.feeds.base.FeedError`, `GateRefused` (the blocked run is kept) or `KillEngaged`.
     """
     parts = runner.assemble(runner.read_recipe(config), **secrets)
+    parts.prepare()
     return _start(parts.recipe, parts.facts(), "run.start", principal, bot, bot_version, enqueue)
 
 
@@ -90,6 +92,7 @@ def start_backtest(
     """Queue a backtest of a recipe; it passes no gate, for it can send no order."""
     parts = runner.assemble(runner.read_recipe(config))
     parts.check_ends()
+    parts.prepare()
     facts = replace(parts.facts(), mode=Mode.BACKTEST)
     return _start(parts.recipe, facts, "backtest.start", principal, bot, bot_version, enqueue)
 

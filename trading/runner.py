@@ -117,6 +117,7 @@ def build_from_config(config: Recipe | Mapping[str, Any] | str | Path, **kwargs:
     `trading.recipes.RecipeError`, `trading.admission.GateRefused` or `trading.admission.KillEngaged`.
     """
     parts = assemble(read_recipe(config), **kwargs)
+    parts.prepare()
     run = admit(parts.recipe, parts.facts(), created_by=owner_name())
     lease = claim(run.id)
     if lease is None:
