@@ -137,7 +137,12 @@ class FramePublisher:
             self._wake.wait()
             self._closing.wait(GATHER_SECONDS)
             self._wake.clear()
-            delivered = self._deliver()
+            try:
+                delivered = self._deliver()
+            except Exception:
+                # This thread serves every run of the process: it outlives whatever one of them does to it.
+                log.exception("frames could not be written, trying again")
+                delivered = False
             if self._closing.is_set() and not (delivered and self._dirty):
                 break
             self._closing.wait(CYCLE_SECONDS if delivered else RETRY_SECONDS)
