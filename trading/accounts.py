@@ -73,7 +73,7 @@ def account_of(run: Run, known: Mapping[str, Any], day_began_at: Decimal | None,
         "pnl": plain(equity - start),
         "exposure": exposure(positions),
         "positions": positions,
-        "bars": max(run.num_bars, known.get("bars") or 0),
+        "bars": max(run.num_bars, run.state.get("bars") or 0),
         "fills": run.num_fills,
     }
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+import yaml
 
 from access.principals import Principal
 from trading import actions, recipes
 from trading.models import Run
-from trading.recipes import RecipeError
+from trading.recipes import Recipe, RecipeError
 from trading.recipes.reading import FOLDER
 
 Start = Callable[..., Run]
@@ -23,6 +25,17 @@ class Config:
     name: str
     about: str
     text: str
+
+
+def as_yaml(recipe: Mapping[str, Any]) -> str:
+    """A stored recipe as a person would write it: in the usual order, without what was left out."""
+    usual = [*(name for name in Recipe.model_fields if name in recipe), *(name for name in recipe)]
+    ordered = {name: _given(recipe[name]) for name in usual}
+    return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+
+
+def _given(value: Any) -> Any:
+    return {name: _given(one) for name, one in value.items() if one is not None} if isinstance(value, dict) else value
 
 
 def configs() -> list[Config]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-import yaml
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -22,7 +21,7 @@ from access.principals import principal_of
 from trading import actions, charts, queries
 from trading.accounts import KINDS, kind_of
 from trading.engine.errors import InvalidValue
-from trading.forms import RecipeForm, configs
+from trading.forms import RecipeForm, as_yaml, configs
 from trading.models import Mode, Run, RunStatus
 from trading.templatetags.layout import mode_context
 
@@ -99,7 +98,7 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
         "orders": queries.run_orders(run_id, limit=SHOWN),
         "fills": queries.run_fills(run_id, limit=SHOWN),
         "symbols": [] if found.mode == Mode.BACKTEST else found.recipe.get("universe", []),
-        "recipe": yaml.safe_dump(found.recipe, sort_keys=False, allow_unicode=True),
+        "recipe": as_yaml(found.recipe),
     }
     return _render(request, "run", context)
 

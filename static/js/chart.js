@@ -115,12 +115,21 @@
 
   const asBar = ({ time, open, high, low, close }) => ({ time: second(time), open, high, low, close });
 
+  // With more fills than this their prices would cover each other, and the arrows alone stay.
+  const MOST_PRICED = 40;
+
+  function mark(markers, fills) {
+    const drawn = fills.map(asMarker);
+    if (drawn.length > MOST_PRICED) for (const one of drawn) delete one.text;
+    markers.setMarkers(drawn);
+  }
+
   const asMarker = ({ time, side, price }) => ({
     time: second(time),
     position: side === "buy" ? "belowBar" : "aboveBar",
     shape: side === "buy" ? "arrowUp" : "arrowDown",
     color: css("--accent"),
-    text: `${side} ${price}`,
+    text: price.toFixed(2),
   });
 
   async function mountBars(holder) {
@@ -131,7 +140,7 @@
     const show = () => {
       const symbol = choice.value;
       shown.set((data.bars[symbol] ??= []).map(asBar));
-      markers.setMarkers(data.fills.filter((fill) => fill.symbol === symbol).map(asMarker));
+      mark(markers, data.fills.filter((fill) => fill.symbol === symbol));
     };
     choice.addEventListener("change", show);
     show();
@@ -142,7 +151,7 @@
         if (frame.symbol === choice.value) shown.add(asBar(bar));
       } else if (frame.stage === "order.filled") {
         data.fills.push({ ...frame, time: frame.timestamp, price: Number(frame.price) });
-        markers.setMarkers(data.fills.filter((fill) => fill.symbol === choice.value).map(asMarker));
+        mark(markers, data.fills.filter((fill) => fill.symbol === choice.value));
       }
     });
   }

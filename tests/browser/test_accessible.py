@@ -1,0 +1,41 @@
+"""Every page, in both themes and on a phone: axe-core finds nothing, and nothing is wider than the screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.live import LiveStack
+
+AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
+PAGES = ["portfolio/", "runs/", "runs/?search=nothing", "runs/new/", "kill/", "account/", "runs/demo/"]
+
+
+def complaints(page: Page) -> list[str]:
+    page.evaluate(AXE)
+    found: list[dict[str, Any]] = page.evaluate("axe.run().then((result) => result.violations)")
+    return [f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:160]}" for one in found]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing(page: Page, live_stack: LiveStack, demo: str, path: str, theme: Any) -> None:
+    page.emulate_media(color_scheme=theme)
+    page.goto(f"{live_stack.base_url}/ui/{path.replace('demo', demo)}")
+    assert complaints(page) == []
+
+
+def test_axe_finds_nothing_at_the_log_in(page: Page, live_stack: LiveStack) -> None:
+    page.context.clear_cookies()
+    page.goto(f"{live_stack.base_url}/ui/login/")
+    assert complaints(page) == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_phone_needs_no_sideways_scroll(page: Page, live_stack: LiveStack, demo: str, path: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{live_stack.base_url}/ui/{path.replace('demo', demo)}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
