@@ -104,6 +104,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
     "notice lost and unclaimed runs": {"task": "trading.tasks.supervise", "schedule": 2.0},
+    "anchor the ledger's chains": {"task": "trading.tasks.anchor_heads", "schedule": 10.0},
 }
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import close_old_connections
+import psycopg
+from django.db import DatabaseError, close_old_connections
 
 from trading import ledger, runner
 from trading.engine.bars import to_nanos
@@ -50,8 +51,7 @@ def run_session(run_id: UUID, observer: Show | None = None, **secrets: Any) -> R
         return None
     finally:
         _sessions.pop(run_id, None)
-        keeper().release(lease)
-        publisher().flush(run_id, timeout=2.0)
+        _let_go(run_id, lease)
 
 
 def run_backtest(run_id: UUID, observer: Show | None = None) -> RunSummary | None:
@@ -69,8 +69,16 @@ def run_backtest(run_id: UUID, observer: Show | None = None) -> RunSummary | Non
     except Exception as error:
         return _fail(run_id, lease, error, observer)
     finally:
-        keeper().release(lease)
-        publisher().flush(run_id, timeout=2.0)
+        _let_go(run_id, lease)
+
+
+def _let_go(run_id: UUID, lease: Lease) -> None:
+    keeper().release(lease)
+    publisher().flush(run_id, timeout=2.0)
+    try:
+        ledger.anchor_heads(run_id)
+    except (DatabaseError, psycopg.Error) as error:
+        log.warning("the chain of run %s is anchored later: %s", run_id, error)
 
 
 def stop_all(ending: Ending = STOPPED) -> int:

@@ -35,7 +35,6 @@ def supervise() -> None:
     """One round of everything; each part is safe to repeat and to run twice at once."""
     interrupt_lost()
     redispatch_unclaimed()
-    ledger.anchor_heads()
 
 
 def interrupt_lost() -> list[UUID]:

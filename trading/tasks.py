@@ -7,7 +7,7 @@ from uuid import UUID
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from trading import host, supervisor
+from trading import host, ledger, supervisor
 
 
 @shared_task(name="trading.tasks.run_session")
@@ -23,6 +23,11 @@ def run_backtest(run_id: str) -> None:
 @shared_task(name="trading.tasks.supervise", expires=10)
 def supervise() -> None:
     supervisor.supervise()
+
+
+@shared_task(name="trading.tasks.anchor_heads", expires=10)
+def anchor_heads() -> None:
+    ledger.anchor_heads()
 
 
 @worker_shutting_down.connect

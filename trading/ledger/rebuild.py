@@ -25,8 +25,8 @@ class Mismatch(NamedTuple):
     """A column of a projected row that is not what the events make of it; None for a row that should not be there,
     or is not."""
 
-    table: str
     run_id: UUID
+    table: str
     row: str
     column: str
     expected: str | None
@@ -124,12 +124,12 @@ class Rebuild:
 
 def _columns(table: str, run_id: UUID, key: str, twin: str | None, real: str | None) -> Iterator[Mismatch]:
     if twin is None or real is None:
-        yield Mismatch(table, run_id, key, "*", twin, real)
+        yield Mismatch(run_id, table, key, "*", twin, real)
         return
     expected, found = _fields(twin), _fields(real)
     for column, value in expected.items():
         if value != found[column]:
-            yield Mismatch(table, run_id, key, column, value, found[column])
+            yield Mismatch(run_id, table, key, column, value, found[column])
 
 
 def _fields(row: str) -> dict[str, str | None]:

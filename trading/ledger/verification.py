@@ -134,8 +134,8 @@ class _Verification:
 
     def report(self) -> Report:
         # Money and heads first: a rebuild puts its own tables before the real ones.
-        for found in imbalances(self._cursor, self._run_id):
-            self._add("money", found.run_id, found.table, found.row, found.column, found.expected, found.found)
+        for money in imbalances(self._cursor, self._run_id):
+            self._add("money", *money)
         heads = self._cursor.execute(_HEADS, self._run).fetchall()
         rebuild = Rebuild(self._cursor, self._run_id)
         self._follow_events(rebuild, sum(head[1] for head in heads))
@@ -144,8 +144,8 @@ class _Verification:
         self._compare_anchors()
         for run, seq, why in rebuild.impossible:
             self._add("rebuild", run, "ledger_events", f"#{seq}", "*", "a possible event", why, seq)
-        for found in rebuild.mismatches():
-            self._add("rebuild", found.run_id, found.table, found.row, found.column, found.expected, found.found)
+        for mismatch in rebuild.mismatches():
+            self._add("rebuild", *mismatch)
         self._report.runs = len(heads)
         return self._report
 
@@ -160,8 +160,8 @@ class _Verification:
         found: object,
         seq: int | None = None,
     ) -> None:
-        texts = [None if value is None else str(value) for value in (expected, found)]
-        self._report.add(Difference(check, str(run_id), table, row, column, *texts, seq))
+        right, wrong = (None if value is None else str(value) for value in (expected, found))
+        self._report.add(Difference(check, str(run_id), table, row, column, right, wrong, seq))
 
     def _follow_events(self, rebuild: Rebuild, total: int) -> None:
         with psycopg.ServerCursor(self._database, "events") as events:
@@ -179,7 +179,10 @@ class _Verification:
     ) -> None:
         tail = self._tails.setdefault(run_id, _Tail())
         time_ns = payload.get("time", 0)
-        told = {"seq": (tail.seq + 1, seq), "event_time": (time_ns // 1000, event_time)}
+        told: dict[str, tuple[object, object]] = {
+            "seq": (tail.seq + 1, seq),
+            "event_time": (time_ns // 1000, event_time),
+        }
         expected = chain(tail.hash, run_id, seq, kind, time_ns, recorded_at, canonical(payload))
         told["hash"] = (expected.hex(), digest.hex())
         data = payload.get("data") or {}

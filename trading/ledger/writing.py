@@ -18,6 +18,7 @@ from itertools import accumulate, islice
 from typing import Final
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from trading.connections import conninfo
 from trading.ledger.appending import Append, Database, Entry, Outcome, commit
@@ -166,8 +167,8 @@ class LedgerWriter:
 
     def _connected(self) -> Database:
         if self._database is None or self._database.closed:
-            options = {"application_name": NAME, "options": SESSION_OPTIONS}
-            self._database = psycopg.connect(self._dsn, autocommit=True, **options)
+            dsn = make_conninfo(self._dsn, application_name=NAME, options=SESSION_OPTIONS)
+            self._database = psycopg.connect(dsn, autocommit=True)
             if self._away:
                 log.warning("the ledger's database is back; %d appends waited for it", len(self._queue))
                 self._away = False
