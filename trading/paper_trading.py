@@ -174,7 +174,7 @@ class PaperTradingSession:
         self._journal.record(self._status("running", started_at=datetime.now(UTC).isoformat()))
         await self._journal.commit()
         reading = self._gate.read()
-        if reading.engaged:
+        if reading.verdict is Verdict.ENGAGED:
             self._on_kill(reading.epoch)
         handled_kill = self._kill_epoch
         async for bar in self._bars(self._wake):
