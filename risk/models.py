@@ -24,6 +24,7 @@ class KillSwitch(models.Model):
 
     class Meta:
         db_table = "kill_switch"
+        verbose_name_plural = "kill switch"
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="kill_switch_is_one_row")]
 
     def __str__(self) -> str:

@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "kill_switch",
+                "verbose_name_plural": "kill switch",
                 "constraints": [models.CheckConstraint(condition=models.Q(("id", 1)), name="kill_switch_is_one_row")],
             },
         ),
