@@ -82,6 +82,7 @@ class PaperTradingSession:
         self.run_id = run_id
         self.engine = engine
         self.brokerage = brokerage
+        self._attributes = {"broker.venue": brokerage.venue, "run.id": str(run_id)}
         self._lease = lease
         self._bars = bars
         self._gate = gate
@@ -150,7 +151,7 @@ class PaperTradingSession:
         self._loop = asyncio.get_running_loop()
         started = time.perf_counter()
         unsubscribe = self._watcher.subscribe(self._on_gate_change)
-        with tracer.start_as_current_span("paper.session.run", attributes=self._attributes()):
+        with tracer.start_as_current_span("paper.session.run", attributes=self._attributes):
             try:
                 try:
                     await self._trade()
@@ -196,7 +197,7 @@ class PaperTradingSession:
             self._drain()
 
     async def _on_bar(self, bar: Bar) -> None:
-        with tracer.start_as_current_span("paper.session.bar"):
+        with tracer.start_as_current_span("paper.session.bar", attributes=self._attributes):
             if self.brokerage.on_bar(bar):
                 self._drain()
             self._show("bar.received", bar.symbol, bar.time, **bar_extras(bar))
@@ -214,14 +215,14 @@ class PaperTradingSession:
         self._drain()
 
     async def _submit(self, order: OrderRecord) -> None:
-        with tracer.start_as_current_span("paper.session.submit_order", attributes=self._attributes()):
+        with tracer.start_as_current_span("paper.session.submit_order", attributes=self._attributes):
             verdict = await self._gate.wait_open()
             denial = self._withhold(verdict)
             if denial is not None:
                 self.engine.on_withheld(order, denial)
                 return
             self.engine.on_submitted(order)
-            with tracer.start_as_current_span("broker.submit_order", attributes=self._attributes()):
+            with tracer.start_as_current_span("broker.submit_order", attributes=self._attributes):
                 try:
                     await self.brokerage.submit_order_async(order)
                 except Rejected as error:
@@ -296,7 +297,7 @@ class PaperTradingSession:
             await asyncio.wait_for(self._heard.wait(), seconds)
 
     async def _cancel(self, order: OrderRecord) -> None:
-        with tracer.start_as_current_span("broker.cancel_order", attributes=self._attributes()):
+        with tracer.start_as_current_span("broker.cancel_order", attributes=self._attributes):
             try:
                 await self.brokerage.cancel_order_async(order)
             except (VenueError, TimeoutError, OSError) as error:
@@ -328,9 +329,9 @@ class PaperTradingSession:
     async def _differences(self) -> list[str]:
         """What the venue says is held and owned, where it is not what the ledger says."""
         try:
-            with tracer.start_as_current_span("broker.query_positions", attributes=self._attributes()):
+            with tracer.start_as_current_span("broker.query_positions", attributes=self._attributes):
                 held = {one.symbol: one.qty for one in await self.brokerage.query_positions_async()}
-            with tracer.start_as_current_span("broker.query_account", attributes=self._attributes()):
+            with tracer.start_as_current_span("broker.query_account", attributes=self._attributes):
                 account = await self.brokerage.query_account_async()
         except (VenueError, TimeoutError, OSError) as error:
             return [f"the venue's books could not be read: {error}"]
@@ -352,6 +353,3 @@ class PaperTradingSession:
 
     def _now(self) -> int:
         return self.engine.now if self._event_time and self.engine.now else to_nanos(datetime.now(UTC))
-
-    def _attributes(self) -> dict[str, str]:
-        return {"broker.venue": self.brokerage.venue, "run.id": str(self.run_id)}
