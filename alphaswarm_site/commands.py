@@ -98,7 +98,8 @@ class ProductCommand(BaseCommand):
     def progress(self, text: str) -> None:
         """What happens meanwhile: on the terminal, out of the way of a JSON document."""
         stream = self.stderr if self.json else self.stdout
-        stream.write(text)
+        # Django paints all that goes to standard error red, and this is no error.
+        stream.write(text, style_func=str)
         stream.flush()
 
     def run_from_argv(self, argv: list[str]) -> None:
@@ -117,7 +118,7 @@ class ProductCommand(BaseCommand):
     def handle(self, *args: Any, handler: Handler | None = None, **options: Any) -> None:
         self.json = options.pop("json", False)
         try:
-            with ensure_running(self.stderr.write) if self.needs_servers else nullcontext():
+            with ensure_running(self.progress) if self.needs_servers else nullcontext():
                 document = (handler or self.answer)(**options)
                 if document is not None:
                     self.emit(document)

@@ -36,7 +36,7 @@ class Progress:
         elif stage == "equity.update":
             self._equity = str(extras.get("equity", ""))
         if stage in _TOLD and self._moving:
-            self._line(f"{_clock(event_time)}  {stage:<16} {_order(message, extras)}")
+            self._line(f"{_clock(event_time)}  {stage:<16} {_told(stage, message, extras)}")
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + self._pause
             self._status(event_time)
@@ -63,8 +63,8 @@ def _clock(event_time: int | None) -> str:
     return to_datetime(event_time).strftime("%Y-%m-%d %H:%M:%SZ") if event_time else " " * 20
 
 
-def _order(message: str, extras: dict[str, Any]) -> str:
-    if "symbol" not in extras:
+def _told(stage: str, message: str, extras: dict[str, Any]) -> str:
+    """A fill's message names its order; another's is only what became of it."""
+    if stage == "order.filled" or "symbol" not in extras:
         return message
-    price = f" @ {extras['price']}" if extras.get("price") else ""
-    return f"{extras.get('side', '')} {extras.get('qty', '')} {extras['symbol']}{price}  {message}"
+    return f"{extras['side']} {extras['qty']} {extras['symbol']}: {message}"
