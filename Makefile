@@ -5,7 +5,7 @@ LOCK := .venv/bin/uv pip compile --universal --python-version 3.11 --generate-ha
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run setup setup-dev test lint lock
+.PHONY: run setup setup-dev test lint lock screenshots
 
 run: setup
 	@exec $(PYTHON) manage.py up --port $(PORT)
@@ -21,6 +21,9 @@ lint: setup-dev
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+screenshots: setup-dev
+	$(PYTHON) -m scripts.screenshots
 
 lock: setup-dev
 	$(LOCK) requirements.in --output-file requirements.txt

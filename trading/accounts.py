@@ -31,13 +31,13 @@ def kind_of(run: Run) -> str:
     return str(run.mode)
 
 
-def event_time(run: Run, known: Mapping[str, Any]) -> datetime | None:
-    """How far the run has come in its own time, by the last that is known of it."""
+def event_time(known: Mapping[str, Any]) -> datetime | None:
+    """How far a run has come in its own time, by the last that is known of it."""
     if "timestamp" in known:
         return datetime.fromisoformat(known["timestamp"])
     if known.get("time"):
         return datetime.fromtimestamp(known["time"] / _NANOS, UTC)
-    return run.started_at
+    return None
 
 
 def account_of(run: Run, known: Mapping[str, Any], day_began_at: Decimal | None, open_: bool) -> Account:
@@ -64,7 +64,7 @@ def account_of(run: Run, known: Mapping[str, Any], day_began_at: Decimal | None,
         "reason": run.reason,
         "started_at": moment(run.started_at),
         "ended_at": moment(run.ended_at),
-        "time": moment(event_time(run, known)),
+        "time": moment(event_time(known)),
         "as_of": known.get("emitted_at"),
         "starting_cash": plain(start),
         "cash": plain(cash),

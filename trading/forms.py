@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import yaml
 
@@ -13,9 +13,6 @@ from trading import actions, recipes
 from trading.models import Run
 from trading.recipes import Recipe, RecipeError
 from trading.recipes.reading import FOLDER
-
-Start = Callable[..., Run]
-STARTS: Final[dict[str, Start]] = {"paper": actions.start_paper, "backtest": actions.start_backtest}
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class RecipeForm:
 
     def start(self, how: str, principal: Principal) -> Run | None:
         """The run that was started, or blocked by the metadata gate; None with what stands against it filled in."""
-        start = STARTS.get(how, actions.start_paper)
+        start = actions.start_backtest if how == "backtest" else actions.start_paper
         try:
             return start(recipes.load(self.text), principal=principal)
         except RecipeError as error:

@@ -17,7 +17,7 @@ from trading import frames, rows
 from trading.accounts import Account, account_of, event_time, kind_of, totals
 from trading.engine.orders import OPEN_STATUSES
 from trading.engine.records import Kind
-from trading.models import Fill, LedgerEvent, Mode, Order, Run, RunStatus
+from trading.models import Fill, LedgerEvent, Mode, Order, Position, Run, RunStatus
 from trading.pages import page
 
 Row = dict[str, Any]
@@ -162,8 +162,19 @@ def _account_runs() -> list[Run]:
 def _accounts(found: Sequence[Run]) -> list[Account]:
     latest = frames.latest_equity([one.id for one in found if one.status in ACTIVE])
     known: dict[UUID, Mapping[str, Any]] = {one.id: latest.get(one.id) or one.state for one in found}
-    began = _equity_at_midnight({one.id: event_time(one, known[one.id]) for one in found})
+    known |= _held([one.id for one in found if one.num_fills and not known[one.id]])
+    began = _equity_at_midnight({one.id: event_time(known[one.id]) for one in found})
     return [account_of(one, known[one.id], began.get(one.id), open_=one.status in ACTIVE) for one in found]
+
+
+def _held(run_ids: Sequence[UUID]) -> dict[UUID, Mapping[str, Any]]:
+    """What the ledger says of the positions of runs that flush no state, as backtests do."""
+    if not run_ids:
+        return {}
+    held: dict[UUID, Mapping[str, Any]] = {run_id: {"positions": []} for run_id in run_ids}
+    for position in Position.objects.filter(run__in=run_ids).exclude(qty=0):
+        held[position.run_id]["positions"].append({**rows.position_row(position), "last_price": position.last_price})
+    return held
 
 
 _AT_MIDNIGHT: Final = """

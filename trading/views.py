@@ -93,6 +93,8 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     context = {
         "run": queries.run_row(found),
         "account": account,
+        # A backtest that has ended, or was run from a shell, has nothing more to tell.
+        "told": found.status != RunStatus.BLOCKED and (found.mode != Mode.BACKTEST or found.status in queries.ACTIVE),
         "stopping": found.stop_requested_at is not None,
         "reasons": queries.gate_reasons(run_id) if found.status == RunStatus.BLOCKED else [],
         "orders": queries.run_orders(run_id, limit=SHOWN),

@@ -28,11 +28,12 @@
     };
   }
 
+  // Where the line runs and what is shaded tell a gain from a loss; the line itself is neutral.
   const equityColours = () => ({
-    topLineColor: css("--gain"),
+    topLineColor: css("--ink-2"),
     topFillColor1: css("--gain-wash"),
     topFillColor2: css("--gain-wash"),
-    bottomLineColor: css("--loss"),
+    bottomLineColor: css("--ink-2"),
     bottomFillColor1: css("--loss-wash"),
     bottomFillColor2: css("--loss-wash"),
   });

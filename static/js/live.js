@@ -183,7 +183,7 @@
   });
 
   function tell(text) {
-    const shown = document.createElement("li");
+    const shown = document.createElement("p");
     shown.className = "notice notice--look";
     shown.textContent = text;
     document.querySelector("[data-messages]")?.append(shown);

@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from tests.pages.builders import buys, ends, rests, session
-from trading import queries
+from trading import frames, queries
 from trading.engine.bars import to_nanos
 from trading.models import Mode
 
@@ -122,3 +122,15 @@ def test_the_curve_adds_up_the_open_accounts(operator: Client) -> None:
 
 def test_an_unknown_kind_has_no_curve(operator: Client) -> None:
     assert operator.get(f"{URL}chart/", {"kind": "imaginary"}).status_code == 404
+
+
+def test_a_shown_frame_is_newer_than_the_last_flush() -> None:
+    trading = session()
+    buys(trading)
+    publisher = frames.publisher()
+    shown = {"equity": "100500", "cash": "100500", "positions": []}
+    publisher.publish(trading.run.id, trading.run.task_id, "equity.update", "100500", None, **shown)
+    assert publisher.flush(trading.run.id, timeout=5)
+    (account,) = queries.portfolio_overview()["accounts"]
+    assert (account["equity"], account["positions"]) == ("100500", [])
+    assert account["as_of"] is not None

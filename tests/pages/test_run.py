@@ -78,6 +78,13 @@ def test_a_backtest_shows_its_figures(operator: Client) -> None:
         assert shown in page
 
 
+def test_a_backtest_shows_what_it_still_holds(operator: Client) -> None:
+    trading = session(mode=Mode.BACKTEST)
+    ledger.append_now(trading.run.id, trading.filled_order())
+    page = operator.get(url(trading.run.id)).content.decode()
+    assert "1,013.70" in page
+
+
 def test_an_unknown_run_is_not_found(operator: Client) -> None:
     assert operator.get(url(uuid4())).status_code == 404
 

@@ -1,0 +1,91 @@
+"""Take every page, in both themes, at 1440 pixels and on a phone, into docs/screenshots: `make screenshots`.
+
+A whole stack is started for it, trades for a minute, and is gone afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from playwright.sync_api import Browser, Page
+
+from tests.browser.person import log_in, start_demo
+from tests.browsers import launched
+from tests.environment import PROJECT
+from tests.live import LiveStack
+
+FOLDER: Final = PROJECT / "docs" / "screenshots"
+SIZES: Final = {"wide": (1440, 900), "phone": (390, 844)}
+THEMES: Final = ("light", "dark")
+#: Milliseconds of trading before the first picture, and for a chart to be drawn.
+TRADING: Final = 75_000
+DRAWING: Final = 1_500
+
+BROKEN: Final = "name: first_try\nuniverse: [SPY]\nstrategy: {class: SmaCros, kwargs: {fast: quick}}\n"
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with LiveStack.started() as stack, launched() as browser:
+        pages = _trade(stack)
+        page = browser.new_page()
+        log_in(page, stack)
+        state = page.context.storage_state()
+        page.wait_for_timeout(TRADING)
+        _take_all(browser, stack, {"login": "/ui/login/"}, None)
+        _take_all(browser, stack, pages, state)
+        stack.cli("kill", "engage", "--reason", "Fills away from the market")
+        _take_all(browser, stack, {"killed": "/ui/portfolio/"}, state)
+
+
+def _trade(stack: LiveStack) -> dict[str, str]:
+    """Start what the pictures show; the paths of the pages by the names of their pictures."""
+    demo = start_demo(stack)["run_id"]
+    stack.cli_json("paper", "run", "--config", "sim_limit_ladder", "--celery")
+    backtest = stack.cli_json("backtest", "run", "--config", "sim_mean_reversion")["run_id"]
+    return {
+        "portfolio": "/ui/portfolio/",
+        "runs": "/ui/runs/",
+        "run": f"/ui/runs/{demo}/",
+        "run-backtest": f"/ui/runs/{backtest}/",
+        "run-blocked": f"/ui/runs/{_blocked(stack)}/",
+        "run-new": "/ui/runs/new/",
+        "account": "/ui/account/",
+    }
+
+
+def _blocked(stack: LiveStack) -> str:
+    """A run that the metadata gate refuses."""
+    recipe = yaml.safe_load((PROJECT / "configs" / "paper" / "demo.yaml").read_text())
+    recipe |= {"name": "unknown_model", "session": {"model_urn": "urn:alphaswarm:mlmodel:prod:not_registered"}}
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump(recipe, file)
+        file.flush()
+        refused = stack.cli("paper", "run", "--config", file.name, "--celery", "--json")
+    document: dict[str, Any] = json.loads(refused.stdout)
+    return str(document["run_id"])
+
+
+def _take_all(browser: Browser, stack: LiveStack, pages: dict[str, str], state: Any) -> None:
+    for theme in THEMES:
+        for size, (width, height) in SIZES.items():
+            viewport: Any = {"width": width, "height": height}
+            context = browser.new_context(color_scheme=theme, viewport=viewport, storage_state=state)
+            page = context.new_page()
+            for name, path in pages.items():
+                _take(page, stack.base_url + path, FOLDER / f"{name}-{size}-{theme}.png")
+            context.close()
+
+
+def _take(page: Page, address: str, target: Path) -> None:
+    page.goto(address)
+    page.wait_for_timeout(DRAWING)
+    page.screenshot(path=target, full_page=True)
+
+
+if __name__ == "__main__":
+    main()
