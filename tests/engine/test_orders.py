@@ -156,36 +156,103 @@ def test_an_update_for_a_stranger_is_an_error():
 
 
 EVENTS = st.lists(
-    st.sampled_from(
-        [
-            (UpdateKind.ACCEPTED, ""),
-            (UpdateKind.CANCELLED, ""),
-            (UpdateKind.EXPIRED, ""),
-            (UpdateKind.CANCEL_REFUSED, ""),
-            (UpdateKind.FILL, "e1"),
-            (UpdateKind.FILL, "e2"),
-            (UpdateKind.FILL, "e3"),
-        ]
+    st.one_of(
+        st.tuples(st.sampled_from([kind for kind in UpdateKind if kind is not UpdateKind.FILL]), st.just("")),
+        st.tuples(st.just(UpdateKind.FILL), st.sampled_from(["e1", "e2", "e3"])),
+        st.just((None, "cancel")),
     ),
-    max_size=12,
+    max_size=14,
 )
 
 
 @given(EVENTS)
-def test_whatever_order_and_repetition_the_fills_decide_the_position(events):
+def test_whatever_a_venue_says_in_whatever_order_the_fills_decide_the_position(events):
     machine, (order,) = placed(buy(9))
     for kind, execution in events:
-        try:
-            if kind is UpdateKind.FILL:
-                machine.on_update(fill(order, 3, "100", execution))
-            else:
-                machine.on_update(update(kind, order))
-        except InvalidTransition:
-            pass
+        if kind is None:
+            machine.cancel_open("test")
+        elif kind is UpdateKind.FILL:
+            machine.on_update(fill(order, 3, "100", execution))
+        else:
+            machine.on_update(update(kind, order))
+        assert bool(machine.open_orders()) == order.is_open
     executions = {execution for kind, execution in events if kind is UpdateKind.FILL}
     assert machine.qty("SPY") == 3 * len(executions)
     assert machine.cash == 100_000 - 300 * len(executions)
     assert (order.status is OrderStatus.FILLED) == (len(executions) == 3)
+
+
+def test_an_order_of_unknown_fate_is_known_again_once_the_venue_acknowledges_it():
+    machine, (order,) = placed(buy(1))
+    machine.on_update(update(UpdateKind.UNKNOWN, order))
+    machine.on_update(update(UpdateKind.ACCEPTED, order, venue_order_id="v1"))
+    assert order.status is OrderStatus.ACCEPTED
+
+
+def test_a_send_that_times_out_makes_no_doubt_of_what_the_venue_has_said():
+    machine, (order,) = placed(buy(1))
+    machine.on_update(update(UpdateKind.ACCEPTED, order))
+    machine.on_update(update(UpdateKind.UNKNOWN, order))
+    assert order.status is OrderStatus.ACCEPTED
+
+
+@pytest.mark.parametrize("said", [(), (UpdateKind.UNKNOWN,), (UpdateKind.ACCEPTED,)])
+def test_a_refused_cancel_claims_nothing_that_the_venue_has_not_said(said):
+    machine, (order,) = placed(buy(1, limit="90"))
+    for kind in said:
+        machine.on_update(update(kind, order))
+    before = order.status
+    machine.cancel_open("test")
+    machine.on_update(update(UpdateKind.CANCEL_REFUSED, order))
+    assert order.status is before
+
+
+def test_an_acknowledgement_that_comes_while_the_cancel_is_under_way_is_not_forgotten():
+    machine, (order,) = placed(buy(1, limit="90"))
+    machine.cancel_open("test")
+    machine.on_update(update(UpdateKind.ACCEPTED, order))
+    assert order.status is OrderStatus.PENDING_CANCEL
+    machine.on_update(update(UpdateKind.CANCEL_REFUSED, order))
+    assert order.status is OrderStatus.ACCEPTED
+
+
+def test_a_part_that_fills_during_a_cancel_leaves_the_cancel_under_way():
+    machine, (order,) = placed(buy(10, limit="90"))
+    machine.cancel_open("test")
+    machine.on_update(fill(order, 4, "90", "e1"))
+    assert order.status is OrderStatus.PENDING_CANCEL
+    machine.on_update(update(UpdateKind.CANCELLED, order))
+    assert (order.status, order.filled_qty) == (OrderStatus.CANCELLED, 4)
+
+
+def test_a_part_that_fills_after_the_cancel_does_not_revive_the_order():
+    machine, (order,) = placed(buy(10))
+    machine.on_update(update(UpdateKind.CANCELLED, order))
+    machine.on_update(fill(order, 4, "100", "late"))
+    assert order.status is OrderStatus.CANCELLED
+    assert machine.records[-1].fill.order_status is OrderStatus.CANCELLED
+    assert machine.qty("SPY") == 4
+
+
+@pytest.mark.parametrize(("qty", "price", "execution"), [("NaN", "1", "e"), ("-1", "1", "e"), ("1", "Infinity", "e"),
+                                                          ("1", "0", "e"), ("1", "1", "")])  # fmt: skip
+def test_a_fill_that_cannot_be_is_refused_and_books_nothing(qty, price, execution):
+    machine, (order,) = placed(buy(1))
+    with pytest.raises(InvalidValue, match="cannot be"):
+        machine.on_update(fill(order, qty, price, execution))
+    assert (machine.cash, machine.qty("SPY"), order.status) == (100_000, 0, OrderStatus.SUBMITTED)
+
+
+def test_requests_are_taken_again_after_a_cancel_but_never_after_a_halt():
+    machine = engine(Script([], [buy(1)], [buy(1)]))
+    machine.on_bar(bar(100.0))
+    machine.cancel_open("kill")
+    machine.resume()
+    assert machine.on_bar(bar(100.0, minute=1))
+    machine.halt("overfill", "too much")
+    machine.cancel_open("kill")
+    machine.resume()
+    assert not machine.on_bar(bar(100.0, minute=2))
 
 
 def test_statuses_named_by_records_are_the_tables():

@@ -15,7 +15,7 @@ from typing import Final
 from trading.engine.bars import Bar, price_of
 from trading.engine.effects import Cancel, Effect, Submit
 from trading.engine.errors import InvalidValue
-from trading.engine.orders import FINAL_STATUSES, OrderRecord, OrderRequest, OrderStatus, Side
+from trading.engine.orders import FINAL_STATUSES, OPEN_STATUSES, OrderRecord, OrderRequest, OrderStatus, Side
 from trading.engine.portfolio import ZERO, Portfolio, Position
 from trading.engine.records import Fill, Kind, Record
 from trading.engine.risk import Denial, PreTradeCheck
@@ -30,6 +30,11 @@ _UPDATE_STATES: Final = {
     UpdateKind.CANCELLED: (OrderStatus.CANCELLED, Kind.ORDER_CANCELLED),
     UpdateKind.EXPIRED: (OrderStatus.EXPIRED, Kind.ORDER_EXPIRED),
     UpdateKind.UNKNOWN: (OrderStatus.UNKNOWN, Kind.ORDER_UNKNOWN),
+}
+#: To an order in another state these are old news: whatever the venue has said since counts for more.
+_NEWS_TO: Final = {
+    UpdateKind.ACCEPTED: frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN}),
+    UpdateKind.UNKNOWN: frozenset({OrderStatus.SUBMITTED}),
 }
 
 
@@ -176,7 +181,10 @@ class Engine:
 
     def _turn(self, order: OrderRecord, update: OrderUpdate) -> None:
         status, kind = _UPDATE_STATES[update.kind]
-        if order.status is status or (status is OrderStatus.ACCEPTED and order.status is not OrderStatus.SUBMITTED):
+        news_to = _NEWS_TO.get(update.kind, OPEN_STATUSES)
+        if order.status is OrderStatus.PENDING_CANCEL and order.before_cancel in news_to:
+            order.before_cancel = status
+        if order.status not in news_to:
             return
         order.move_to(status)
         order.reason = update.reason or order.reason
@@ -185,21 +193,23 @@ class Engine:
     def _restore(self, order: OrderRecord, update: OrderUpdate) -> None:
         if order.status is not OrderStatus.PENDING_CANCEL:
             return
-        order.move_to(OrderStatus.PARTIALLY_FILLED if order.filled_qty else OrderStatus.ACCEPTED)
+        order.move_to(OrderStatus.PARTIALLY_FILLED if order.filled_qty else order.before_cancel)
         data = {"status": order.status.value}
         self.records.append(Record(Kind.ORDER_CANCEL_REFUSED, update.time, order, reason=update.reason, data=data))
 
     def _fill(self, order: OrderRecord, update: OrderUpdate) -> None:
         if update.execution_id in self._executions:
             return
-        self._executions.add(update.execution_id)
         qty, price = update.qty, update.price
+        if not update.execution_id or not _is_figure(qty) or not _is_figure(price) or not update.fee.is_finite():
+            raise InvalidValue(f"a fill of order {order.id} that cannot be: {qty} at {price}, {update.execution_id!r}")
+        self._go_on_filled(order, order.filled_qty + qty)
+        self._executions.add(update.execution_id)
         position = self.portfolio.trade(order.symbol, order.side, qty, price, update.fee)
         filled = order.filled_qty + qty
         previous = order.avg_fill_price
         order.avg_fill_price = price if previous is None else (previous * order.filled_qty + price * qty) / filled
         order.filled_qty = filled
-        order.move_to(OrderStatus.FILLED if filled >= order.qty else OrderStatus.PARTIALLY_FILLED)
         self.fills += 1
         fill = Fill(
             execution_id=update.execution_id,
@@ -220,6 +230,13 @@ class Engine:
         self.records.append(Record(Kind.ORDER_FILLED, update.time, order, fill, update.reason))
         if filled > order.qty:
             self.halt("overfill", f"order {order.id} for {order.qty} was filled for {filled}")
+
+    def _go_on_filled(self, order: OrderRecord, filled: Decimal) -> None:
+        """Enter the state after a fill. A part of an order ends no cancel that is under way and revives nothing."""
+        if filled >= order.qty:
+            order.move_to(OrderStatus.FILLED)
+        elif order.status is not OrderStatus.PENDING_CANCEL and order.status not in FINAL_STATUSES:
+            order.move_to(OrderStatus.PARTIALLY_FILLED)
 
     def halt(self, code: str, message: str) -> None:
         """Take no more requests; the driver sees ``halted`` and ends the run."""
@@ -242,10 +259,15 @@ class Engine:
                 del self._open[order.client_order_id]
             else:
                 if order.status is not OrderStatus.PENDING_CANCEL:
+                    order.before_cancel = order.status
                     order.move_to(OrderStatus.PENDING_CANCEL)
                     self.records.append(Record(Kind.ORDER_PENDING_CANCEL, self.now, order, reason=reason))
                 effects.append(Cancel(order))
         return effects
+
+    def resume(self) -> None:
+        """Take requests again after `cancel_open`, unless the run is halted."""
+        self.refusing = self.halted
 
     # The view of strategies and risk rules.
 
@@ -283,3 +305,7 @@ class Engine:
             if order.collateral:
                 total += order.collateral * order.remaining_qty / order.qty
         return total
+
+
+def _is_figure(value: Decimal) -> bool:
+    return value.is_finite() and value > 0

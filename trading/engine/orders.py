@@ -44,19 +44,20 @@ class OrderStatus(StrEnum):
 
 _S = OrderStatus
 _ENDS: Final = frozenset({_S.FILLED, _S.REJECTED, _S.CANCELLED, _S.EXPIRED, _S.REPLACED})
-_LATE_FILL: Final = frozenset({_S.PARTIALLY_FILLED, _S.FILLED})
+_LATE_FILL: Final = frozenset({_S.FILLED})
 _AT_VENUE: Final = frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.PENDING_CANCEL}) | _ENDS
 
 # What a venue reports may skip states (a fill can arrive before its acknowledgement) and may come late (a fill after a
-# cancel was booked), so the table is wide where facts come from outside and narrow where the decision is ours.
+# cancel was booked), so the table is wide where facts come from outside and narrow where the decision is ours. An order
+# that has ended stays ended: a late fill of a part of it is booked and leaves its status.
 TRANSITIONS: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
     _S.INITIALIZED: frozenset({_S.DENIED, _S.INTENDED}),
     _S.DENIED: frozenset(),
     _S.INTENDED: frozenset({_S.SUBMITTED, _S.DENIED, _S.CANCELLED, _S.UNKNOWN}),
     _S.SUBMITTED: _AT_VENUE | {_S.UNKNOWN},
     _S.ACCEPTED: (_AT_VENUE - {_S.ACCEPTED}) | {_S.UNKNOWN},
-    _S.PARTIALLY_FILLED: (_AT_VENUE - {_S.ACCEPTED, _S.REJECTED}) | {_S.UNKNOWN},
-    _S.PENDING_CANCEL: _AT_VENUE - {_S.PENDING_CANCEL} | {_S.UNKNOWN},
+    _S.PARTIALLY_FILLED: (_AT_VENUE - {_S.ACCEPTED}) | {_S.UNKNOWN},
+    _S.PENDING_CANCEL: (_AT_VENUE - {_S.PENDING_CANCEL}) | {_S.SUBMITTED, _S.UNKNOWN},
     _S.UNKNOWN: _AT_VENUE | {_S.SUBMITTED},
     _S.FILLED: frozenset({_S.FILLED}),
     _S.REJECTED: _LATE_FILL,
@@ -95,7 +96,8 @@ class OrderRecord(msgspec.Struct, kw_only=True):
     """One order of a run with all that is known of it now. Only the engine changes it.
 
     ``signal`` is ``buy``, ``sell`` or, when the order closes the position, ``flat``; ``collateral`` is the notional of
-    the part that opened new exposure when the order was made; ``created_at`` is in nanoseconds.
+    the part that opened new exposure when the order was made; ``created_at`` is in nanoseconds; ``before_cancel`` is
+    where a refused cancel leads back to.
     """
 
     id: str
@@ -110,6 +112,7 @@ class OrderRecord(msgspec.Struct, kw_only=True):
     signal: str
     collateral: Decimal = Decimal(0)
     status: OrderStatus = OrderStatus.INITIALIZED
+    before_cancel: OrderStatus = OrderStatus.INITIALIZED
     filled_qty: Decimal = Decimal(0)
     avg_fill_price: Decimal | None = None
     venue_order_id: str | None = None
