@@ -17,6 +17,7 @@ _ALWAYS: Final[tuple[Rule, ...]] = (
     rules.sane_quantity,
     rules.sane_limit_price,
     rules.known_price,
+    rules.nothing_unknown,
     rules.buying_power,
 )
 

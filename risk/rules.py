@@ -10,7 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from trading.engine.orders import OrderRecord, OrderType, Side
+from trading.engine.orders import OrderRecord, OrderStatus, OrderType, Side
 from trading.engine.risk import Denial
 from trading.engine.strategy import Context
 
@@ -48,6 +48,16 @@ def known_price(order: OrderRecord, context: Context) -> Denial | None:
     if order.symbol not in context.universe:
         return Denial(code="unknown_symbol", message=f"{order.symbol} is not in the universe of this run")
     return Denial(code="no_price", message=f"no price of {order.symbol} is known yet")
+
+
+def nothing_unknown(order: OrderRecord, context: Context) -> Denial | None:
+    """No new risk in a symbol while nobody knows whether an order in it reached the venue."""
+    if not order.collateral:
+        return None
+    for open_ in context.open_orders(order.symbol):
+        if open_.status is OrderStatus.UNKNOWN:
+            return Denial(code="unknown_order", message=f"it is not known whether the venue has order {open_.id}")
+    return None
 
 
 def buying_power(order: OrderRecord, context: Context) -> Denial | None:

@@ -13,7 +13,7 @@ from risk.manager import RiskManager
 from tests.engine.builders import Script, bar, buy, engine, fill, request, sell, update
 from trading.engine.effects import Submit
 from trading.engine.engine import Engine
-from trading.engine.orders import OrderRecord, OrderRequest, OrderType, Side
+from trading.engine.orders import OrderRecord, OrderRequest, OrderStatus, OrderType, Side
 from trading.engine.records import Kind
 from trading.engine.updates import UpdateKind
 
@@ -183,3 +183,13 @@ def test_an_order_that_only_reduces_passes_every_limit(long: bool, qty: Decimal,
     fill_all(run, submit(run))
     run._check = RiskManager(limits).check_pretrade
     assert submit(run, float(price))
+
+
+def test_nothing_new_is_risked_in_a_symbol_while_the_fate_of_an_order_is_unknown() -> None:
+    run = run_of([buy("1", limit="90")], [buy("1")], [buy("1", symbol="BAC")], universe=("SPY", "BAC"))
+    (lost,) = submit(run)
+    lost.status = OrderStatus.SUBMITTED
+    run.on_update(update(UpdateKind.UNKNOWN, lost))
+    assert not submit(run)
+    assert denial_of(run) == "unknown_order"
+    assert submit(run, symbol="BAC")
