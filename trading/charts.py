@@ -119,6 +119,12 @@ def fills_of(run_id: UUID, symbols: Sequence[str]) -> list[dict[str, Any]]:
     """The newest fills in these symbols, oldest first, to be marked on their bars."""
     found = Fill.objects.filter(run=run_id, symbol__in=symbols).order_by("-filled_at", "-id")[:MARKED_FILLS]
     return [
-        {"time": fill.filled_at.timestamp(), "symbol": fill.symbol, "side": fill.side, "price": float(fill.price)}
+        {
+            "id": fill.venue_execution_id,
+            "time": fill.filled_at.timestamp(),
+            "symbol": fill.symbol,
+            "side": fill.side,
+            "price": float(fill.price),
+        }
         for fill in reversed(found)
     ]

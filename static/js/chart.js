@@ -133,26 +133,38 @@
     text: price.toFixed(2),
   });
 
+  const byTime = (one, other) => one.time - other.time;
+
   async function mountBars(holder) {
     const shown = new Shown(holder, CandlestickSeries, candleColours, {});
     const markers = createSeriesMarkers(shown.series, []);
     const choice = document.querySelector("[data-chart-symbol]");
-    const data = await load(holder);
-    const show = () => {
-      const symbol = choice.value;
-      shown.set((data.bars[symbol] ??= []).map(asBar));
-      mark(markers, data.fills.filter((fill) => fill.symbol === symbol));
+    const bars = new Map();
+    const fills = new Map();
+    // The socket begins with what was shown before, so a bar or a fill may come a second time.
+    const keepBar = (symbol, bar) => {
+      if (!bars.has(symbol)) bars.set(symbol, new Map());
+      bars.get(symbol).set(second(bar.time), asBar(bar));
     };
+    const fillsOf = (symbol) => [...fills.values()].filter((fill) => fill.symbol === symbol).sort(byTime);
+    const show = () => {
+      shown.set([...(bars.get(choice.value)?.values() ?? [])].sort(byTime));
+      mark(markers, fillsOf(choice.value));
+    };
+    const data = await load(holder);
+    for (const [symbol, known] of Object.entries(data.bars)) for (const bar of known) keepBar(symbol, bar);
+    for (const fill of data.fills) fills.set(fill.id, fill);
     choice.addEventListener("change", show);
     show();
     document.body.addEventListener("frame", ({ detail: frame }) => {
       if (frame.stage === "bar.received") {
         const bar = { ...frame, time: frame.timestamp };
-        (data.bars[frame.symbol] ??= []).push(bar);
+        keepBar(frame.symbol, bar);
         if (frame.symbol === choice.value) shown.add(asBar(bar));
       } else if (frame.stage === "order.filled") {
-        data.fills.push({ ...frame, time: frame.timestamp, price: Number(frame.price) });
-        mark(markers, data.fills.filter((fill) => fill.symbol === choice.value));
+        const { execution_id: id, symbol, side } = frame;
+        fills.set(id, { id, symbol, side, time: second(frame.timestamp), price: Number(frame.price) });
+        mark(markers, fillsOf(choice.value));
       }
     });
   }

@@ -75,3 +75,7 @@ def test_no_figure_breaks_a_page(value: Decimal) -> None:
         figures.percent(value),
     ]
     assert all(0 < len(text) < 120 for text in written)
+
+
+def test_a_long_name_may_break_after_an_underscore_and_stays_text() -> None:
+    assert figures.breakable("sim_<b>") == "sim_<wbr>&lt;b&gt;"

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
@@ -161,6 +161,12 @@ def duration(value: Any, until: Any = None) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {seconds % 60:02d} s" if minutes else f"{seconds} s"
+
+
+@register.filter
+def breakable(name: Any) -> SafeString:
+    """A name that may go on in the next line after an underscore."""
+    return format_html_join(mark_safe("_<wbr>"), "{}", ((part,) for part in str(name).split("_")))
 
 
 @register.filter
