@@ -10,8 +10,8 @@ from typing import Final
 from trading.engine.bars import NANOS_PER_SECOND, Bar
 from trading.feeds.base import IFeed
 
-#: So many bars may pass before the other tasks of the loop have their turn.
-TURN_EVERY: Final = 200
+#: After so long without waiting, the other tasks of the loop have their turn.
+TURN_SECONDS: Final = 0.005
 
 
 async def paced(
@@ -29,7 +29,8 @@ async def paced(
     start = clock()
     stamp: int | None = None
     steps = -1
-    for count, bar in enumerate(bars, start=1):
+    turned = start
+    for bar in bars:
         if bar.time != stamp:
             stamp = bar.time
             steps += 1
@@ -40,8 +41,9 @@ async def paced(
         if wake.is_set():
             yield None
         yield bar
-        if not count % TURN_EVERY:
+        if clock() - turned > TURN_SECONDS:
             await asyncio.sleep(0)
+            turned = clock()
 
 
 async def _woken(wake: asyncio.Event, seconds: float) -> bool:
