@@ -21,30 +21,31 @@ GateCallback = Callable[[int, bool], None]
 
 
 class GateWatcher:
-    """Polls the gate file and calls subscribers when its (epoch, engaged) changes.
+    """Polls the gate file and tells each subscriber its (epoch, engaged): once at first, then at each change.
 
     A file that is missing, unreadable or stale is no change: the gate itself holds orders back then, and the first
-    reading after it counts. A subscriber reads the gate once itself after subscribing, for what was so before.
+    reading after it counts.
     """
 
     def __init__(self, path: Path) -> None:
         self._gate = OrderGate(path)
-        self._callbacks: tuple[GateCallback, ...] = ()
+        self._subscribers: tuple[_Subscriber, ...] = ()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
 
     def subscribe(self, callback: GateCallback) -> Callable[[], None]:
-        """Call ``callback`` on each change from now on; the answer ends that."""
+        """Call ``callback`` with what is so, and on each change from now on; the answer ends that."""
+        subscriber = _Subscriber(callback)
         with self._lock:
-            self._callbacks = (*self._callbacks, callback)
+            self._subscribers = (*self._subscribers, subscriber)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="gate watcher", daemon=True)
                 self._thread.start()
 
         def unsubscribe() -> None:
             with self._lock:
-                self._callbacks = tuple(known for known in self._callbacks if known is not callback)
+                self._subscribers = tuple(known for known in self._subscribers if known is not subscriber)
 
         return unsubscribe
 
@@ -55,19 +56,28 @@ class GateWatcher:
             self._thread.join()
 
     def _run(self) -> None:
-        last: tuple[int, bool] | None = None
         while not self._closed.wait(POLL_SECONDS):
             reading = self._gate.read()
-            now = (reading.epoch, reading.engaged)
-            if now == last or reading.verdict is Verdict.STALE:
+            if reading.verdict is Verdict.STALE:
                 continue
-            last = now
-            for callback in self._callbacks:
-                try:
-                    callback(*now)
-                except Exception:
-                    # One session's trouble must not keep the news from the others.
-                    log.exception("a subscriber of the gate watcher failed")
+            news = (reading.epoch, reading.engaged)
+            for subscriber in self._subscribers:
+                if subscriber.told != news:
+                    subscriber.tell(news)
+
+
+class _Subscriber:
+    def __init__(self, callback: GateCallback) -> None:
+        self.told: tuple[int, bool] | None = None
+        self._callback = callback
+
+    def tell(self, news: tuple[int, bool]) -> None:
+        self.told = news
+        try:
+            self._callback(*news)
+        except Exception:
+            # One session's trouble must not keep the news from the others.
+            log.exception("a subscriber of the gate watcher failed")
 
 
 @cache

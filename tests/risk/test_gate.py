@@ -161,6 +161,17 @@ def test_the_watcher_tells_of_each_change_once(path: Path) -> None:
     assert told == [(1, False), (2, True), (2, False)]
 
 
+def test_who_subscribes_late_is_told_what_is_so(path: Path) -> None:
+    watcher, early, late = GateWatcher(path), [], []
+    watcher.subscribe(lambda epoch, engaged: early.append((epoch, engaged)))
+    file = GateFile(path)
+    tell(file, 3, True, lambda: early == [(3, True)])
+    watcher.subscribe(lambda epoch, engaged: late.append((epoch, engaged)))
+    tell(file, 3, True, lambda: late == [(3, True)])
+    watcher.close()
+    assert early == [(3, True)]
+
+
 def test_one_subscriber_that_fails_does_not_keep_the_news_from_others(path: Path) -> None:
     watcher, told = GateWatcher(path), threading.Event()
     watcher.subscribe(lambda epoch, engaged: 1 / 0)
