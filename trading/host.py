@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,23 +14,37 @@ from django.db import DatabaseError, close_old_connections
 
 from trading import ledger, runner
 from trading.engine.bars import to_nanos
-from trading.engine.errors import TradingError
 from trading.engine.records import Kind, Record
 from trading.frames import of_record, publisher
 from trading.lease import Lease, claim, keeper
 from trading.ledger import LeaseLost
 from trading.models import Run
-from trading.paper_trading import STOPPED, Ending, PaperTradingSession
 from trading.show import Show, show_of
 from trading.summary import RunSummary
 
 log = logging.getLogger(__name__)
 
-_sessions: dict[UUID, PaperTradingSession] = {}
+#: What is done with a claimed run.
+Work = Callable[[Run, Lease, Show], RunSummary]
 
 
 def run_session(run_id: UUID, observer: Show | None = None, **secrets: Any) -> RunSummary | None:
     """Run a queued session to its end in this thread; None when another process has claimed it or took it over."""
+
+    def work(run: Run, lease: Lease, show: Show) -> RunSummary:
+        session = runner.session(run, lease, show, **secrets)
+        close_old_connections()
+        return asyncio.run(session.run())
+
+    return _own(run_id, work, observer)
+
+
+def run_backtest(run_id: UUID, observer: Show | None = None) -> RunSummary | None:
+    """Run a queued backtest to its end in this thread; None when it is not for the taking."""
+    return _own(run_id, runner.backtest, observer)
+
+
+def _own(run_id: UUID, work: Work, observer: Show | None) -> RunSummary | None:
     lease = claim(run_id)
     if lease is None:
         log.info("run %s is not for the taking", run_id)
@@ -37,34 +52,9 @@ def run_session(run_id: UUID, observer: Show | None = None, **secrets: Any) -> R
     keeper().hold(lease)
     try:
         run = Run.objects.get(pk=run_id)
-        show = show_of(run, observer)
-        session = runner.session(run, lease, show, **secrets)
-    except (TradingError, ValueError, OSError) as error:
-        keeper().release(lease)
-        return _fail(run_id, lease, error, observer)
-    close_old_connections()
-    _sessions[run_id] = session
-    try:
-        return asyncio.run(session.run())
+        return work(run, lease, show_of(run, observer))
     except LeaseLost:
         log.error("run %s was taken from this process", run_id)
-        return None
-    finally:
-        _sessions.pop(run_id, None)
-        _let_go(run_id, lease)
-
-
-def run_backtest(run_id: UUID, observer: Show | None = None) -> RunSummary | None:
-    """Run a queued backtest to its end in this thread; None when it is not for the taking."""
-    lease = claim(run_id)
-    if lease is None:
-        return None
-    keeper().hold(lease)
-    try:
-        run = Run.objects.get(pk=run_id)
-        return runner.backtest(run, lease, show_of(run, observer))
-    except LeaseLost:
-        log.error("backtest %s was taken from this process", run_id)
         return None
     except Exception as error:
         return _fail(run_id, lease, error, observer)
@@ -81,16 +71,13 @@ def _let_go(run_id: UUID, lease: Lease) -> None:
         log.warning("the chain of run %s is anchored later: %s", run_id, error)
 
 
-def stop_all(ending: Ending = STOPPED) -> int:
-    """Ask every session of this process to drain; returns how many there are."""
-    sessions = list(_sessions.values())
-    for session in sessions:
-        session.stop(ending)
-    return len(sessions)
+def stop_all() -> int:
+    """Ask every run of this process, also one that is only being built, to drain; returns how many there are."""
+    return keeper().drain()
 
 
 def _fail(run_id: UUID, lease: Lease, error: Exception, observer: Show | None) -> RunSummary | None:
-    """A run that could not even be built ends as failed, with the reason for all to see."""
+    """A run that could not be built, or not be brought to its end, ends as failed, with the reason for all to see."""
     log.exception("run %s failed", run_id)
     now = datetime.now(UTC)
     reason = f"{type(error).__name__}: {error}"

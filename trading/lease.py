@@ -1,9 +1,10 @@
 """One owner per run: a lease in the database with a fencing token that only grows.
 
 A task message is a hint; whoever wins the conditional UPDATE owns the run. The owner renews each second, and a lease
-that was not renewed for `LEASE_SECONDS` is lost: its token no longer appends to the ledger, so that an owner who wakes
-from a long pause cannot do harm. Times are the database's, except that an owner judges its own lease by its monotonic
-clock, from before it asked.
+that was not renewed for `LEASE_SECONDS` may be taken: then its token no longer appends to the ledger, so that an owner
+who wakes from a long pause cannot do harm. Times are the database's, except that an owner judges whether it may still
+send by its monotonic clock, from before it asked. That a lease is lost only the database can say, so an owner who could
+not ask it for a while, and whose run nobody took meanwhile, goes on.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -54,14 +54,17 @@ def owner_name() -> str:
 
 @dataclass
 class Lease:
-    """A held lease. ``valid`` is judged without asking anyone; `on_lost` and `on_stop` are called from a thread."""
+    """A held lease. ``valid`` is judged without asking anyone.
+
+    ``on_stop`` is called from another thread, again and again while a stop is wanted, so that whoever sets it late
+    misses nothing; ``on_lost`` once, and the next append to the ledger says it too.
+    """
 
     run_id: UUID
     token: int
     valid_until: float
     on_lost: Callable[[], None] = field(default=lambda: None)
     on_stop: Callable[[], None] = field(default=lambda: None)
-    stop_seen: bool = False
 
     @property
     def valid(self) -> bool:
@@ -88,6 +91,7 @@ class LeaseKeeper:
         self._leases: dict[UUID, Lease] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self.draining = False
 
     def hold(self, lease: Lease) -> None:
         with self._lock:
@@ -99,6 +103,17 @@ class LeaseKeeper:
     def release(self, lease: Lease) -> None:
         with self._lock:
             self._leases.pop(lease.run_id, None)
+
+    def drain(self) -> int:
+        """Ask the owners of all that is held, and of all that will be, to stop; returns how many there are.
+
+        Takes no lock, so that a signal handler may call it.
+        """
+        self.draining = True
+        held = list(self._leases.values())
+        for lease in held:
+            lease.on_stop()
+        return len(held)
 
     def _keep(self) -> None:
         """Renew until nothing is held; the next lease starts a new thread."""
@@ -112,7 +127,6 @@ class LeaseKeeper:
                 log.warning("leases could not be renewed: %s", error)
                 if database is not None:
                     database.close()
-            self._drop_expired()
             time.sleep(RENEW_SECONDS)
         if database is not None:
             database.close()
@@ -140,28 +154,27 @@ class LeaseKeeper:
                 self._lose(lease)
                 continue
             lease.valid_until = asked + LEASE_SECONDS
-            if answered[lease.run_id] and not lease.stop_seen:
-                lease.stop_seen = True
-                lease.on_stop()
-
-    def _drop_expired(self) -> None:
-        now = time.monotonic()
-        with self._lock:
-            expired = [lease for lease in self._leases.values() if now >= lease.valid_until]
-        for lease in expired:
-            self._lose(lease)
+            if answered[lease.run_id] or self.draining:
+                _tell(lease.on_stop, lease)
 
     def _lose(self, lease: Lease) -> None:
         self.release(lease)
         lease.valid_until = 0.0
-        lease.on_lost()
+        _tell(lease.on_lost, lease)
 
 
-@cache
-def _keeper(pid: int) -> LeaseKeeper:
-    return LeaseKeeper()
+def _tell(callback: Callable[[], None], lease: Lease) -> None:
+    try:
+        callback()
+    except Exception:
+        # One owner's trouble must not cost the others their leases.
+        log.exception("the owner of run %s could not be told", lease.run_id)
+
+
+_keepers: dict[int, LeaseKeeper] = {}
 
 
 def keeper() -> LeaseKeeper:
-    """The keeper of this process; a forked child gets its own."""
-    return _keeper(os.getpid())
+    """The keeper of this process; a forked child gets its own. Of two that are made at once, one is everybody's."""
+    pid = os.getpid()
+    return _keepers.get(pid) or _keepers.setdefault(pid, LeaseKeeper())

@@ -7,12 +7,14 @@ import uuid
 from contextlib import contextmanager
 from decimal import Decimal
 
+import psycopg
 import pytest
 from django.db import connection
 
-from trading import ledger, supervisor
+from tests.risk.waiting import eventually
+from trading import connections, ledger, supervisor
 from trading.engine.records import Kind, Record
-from trading.lease import LeaseKeeper, claim
+from trading.lease import LeaseKeeper, claim, keeper
 from trading.ledger import LeaseLost
 from trading.models import Mode, Run, RunStatus
 
@@ -29,12 +31,14 @@ def status(name):
 
 
 @contextmanager
-def held(lease):
-    keeper = LeaseKeeper()
-    keeper.hold(lease)
-    (thread,) = [one for one in threading.enumerate() if one.name == "lease-keeper"]
-    yield
-    keeper.release(lease)
+def held(*leases):
+    keeper, before = LeaseKeeper(), set(threading.enumerate())
+    for lease in leases:
+        keeper.hold(lease)
+    (thread,) = [one for one in set(threading.enumerate()) - before if one.name == "lease-keeper"]
+    yield keeper
+    for lease in leases:
+        keeper.release(lease)
     thread.join(10)
 
 
@@ -111,3 +115,91 @@ def test_the_keeper_tells_of_a_lease_that_was_taken():
     with held(lease):
         assert lost.wait(10)
     assert not lease.valid
+
+
+def test_a_stop_that_was_asked_for_while_the_run_was_built_is_not_missed():
+    run = queued_run()
+    lease = claim(run.pk)
+    Run.objects.filter(pk=run.pk).update(stop_requested_at="2026-01-01T00:00:00Z")
+    first, second = threading.Event(), threading.Event()
+    lease.on_stop = first.set
+    with held(lease):
+        assert first.wait(10)
+        lease.on_stop = second.set
+        assert second.wait(10)
+
+
+def test_a_keeper_that_drains_tells_what_it_holds_and_what_it_will_hold():
+    now, later = claim(queued_run().pk), claim(queued_run().pk)
+    stopped = threading.Event()
+    now.on_stop = stopped.set
+    with held(now) as keeper:
+        assert keeper.drain() == 1
+        assert stopped.is_set()
+        stopped.clear()
+        keeper.release(now)
+        later.on_stop = stopped.set
+        keeper.hold(later)
+        assert stopped.wait(10)
+        keeper.release(later)
+
+
+def test_an_owner_that_cannot_be_told_does_not_cost_the_others_their_lease():
+    broken, other = claim(queued_run().pk), claim(queued_run().pk)
+    Run.objects.filter(pk=broken.run_id).update(stop_requested_at="2026-01-01T00:00:00Z")
+    told = threading.Event()
+
+    def fail():
+        told.set()
+        raise RuntimeError("no")
+
+    broken.on_stop = fail
+    stopped = threading.Event()
+    other.on_stop = stopped.set
+    Run.objects.filter(pk=other.run_id).update(stop_requested_at="2026-01-01T00:00:00Z")
+    with held(broken, other):
+        assert told.wait(10)
+        told.clear()
+        assert told.wait(10)
+        assert stopped.wait(10)
+
+
+def test_a_lease_that_could_not_be_renewed_may_not_send_and_goes_on_when_nobody_took_it(monkeypatch):
+    lease = claim(queued_run().pk)
+    monkeypatch.setattr("trading.lease.RENEW_SECONDS", 0.02)
+    away = threading.Event()
+    tried = threading.Semaphore(0)
+
+    def connect(**options):
+        if away.is_set():
+            tried.release()
+            raise psycopg.OperationalError("the database is away")
+        return connections.connect(**options)
+
+    monkeypatch.setattr("trading.lease.connect", connect)
+    lost = []
+    lease.on_lost = lambda: lost.append(True)
+    away.set()
+    lease.valid_until = 0.0
+    with held(lease):
+        for _ in range(3):
+            assert tried.acquire(timeout=10)
+        assert not lease.valid
+        away.clear()
+        eventually(lambda: lease.valid)
+    assert not lost
+
+
+def test_of_two_askers_at_once_both_get_the_one_keeper_of_the_process():
+    barrier, found = threading.Barrier(8), []
+
+    def ask():
+        barrier.wait()
+        found.append(keeper())
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(one) for one in found}) == 1
