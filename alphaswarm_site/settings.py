@@ -97,7 +97,12 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "jobs"
 # Live-paced sessions share threads; what burns CPU (a backtest, a session at pace `max`) is sent with queue="jobs".
-CELERY_TASK_ROUTES = {"trading.tasks.run_session": {"queue": "live"}}
+# Who watches over the runs goes beside the threads too: two long backtests are all that the other worker can hold.
+CELERY_TASK_ROUTES = {
+    "trading.tasks.run_session": {"queue": "live"},
+    "trading.tasks.supervise": {"queue": "live"},
+    "trading.tasks.anchor_heads": {"queue": "live"},
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
