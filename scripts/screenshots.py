@@ -25,8 +25,6 @@ THEMES: Final = ("light", "dark")
 TRADING: Final = 75_000
 DRAWING: Final = 1_500
 
-BROKEN: Final = "name: first_try\nuniverse: [SPY]\nstrategy: {class: SmaCros, kwargs: {fast: quick}}\n"
-
 
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)

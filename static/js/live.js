@@ -7,7 +7,6 @@
   const REFRESH_EVERY = 700;
   const ARMED_FOR = 3000;
   const LOG_ROWS = 200;
-  // A silent link may be dead: the server is heard of at least this often while a session runs, and asked else.
   const STATES = { live: "Live", connecting: "Connecting", lost: "Connection lost, trying again" };
 
   const all = (selector, root = document) => root.querySelectorAll(selector);
