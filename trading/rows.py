@@ -17,6 +17,7 @@ def moment(value: datetime | None) -> str | None:
 
 
 def run_row(run: Run) -> dict[str, Any]:
+    """``num_bars`` of a run that goes on is that of its last flushed state."""
     return {
         "id": str(run.id),
         "task_id": run.task_id,
@@ -32,7 +33,7 @@ def run_row(run: Run) -> dict[str, Any]:
         "cash": None if run.cash is None else plain(run.cash),
         "final_equity": None if run.final_equity is None else plain(run.final_equity),
         "total_pnl": None if run.total_pnl is None else plain(run.total_pnl),
-        "num_bars": run.num_bars,
+        "num_bars": max(run.num_bars, run.state.get("bars") or 0),
         "num_fills": run.num_fills,
         "ledger_hash": run.ledger_hash,
         "sharpe": run.metrics.get("sharpe"),

@@ -130,7 +130,7 @@ def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingS
     """The driver of a claimed paper or live run."""
     parts = assemble(parse(run.recipe), **secrets)
     parts.prepare()
-    options = parts.recipe.session
+    fed, options = parts.feed.summary(), parts.recipe.session
     return PaperTradingSession(
         run_id=run.id,
         lease=lease,
@@ -142,7 +142,7 @@ def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingS
         writer=ledger.writer(),
         show=show,
         watch=watch_of(parts.limits, parts.brokerage.starting_cash),
-        measure=lambda: performance_of_session(run.id, parts.brokerage.starting_cash),
+        measure=lambda: {**performance_of_session(run.id, parts.brokerage.starting_cash), "feed": fed},
         event_time=parts.feed.event_time,
         flush_every=options.state_flush_every_bars,
         stop_on_kill=options.stop_on_kill_switch,

@@ -82,6 +82,12 @@ class RunSummary:
             "prices": {symbol: plain(price) for symbol, price in self.prices.items()},
         }
 
+    @property
+    def _missing_minutes(self) -> int | None:
+        """Over all symbols; None for a run that has read no bars."""
+        feed = self.metrics.get("feed")
+        return None if feed is None else sum(feed["missing_minutes"].values())
+
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; money as text so that no digit is lost."""
         return {
@@ -89,6 +95,7 @@ class RunSummary:
             "status": self.status,
             "reason": self.reason,
             "bars": self.bars,
+            "missing_minutes": self._missing_minutes,
             "fills": self.fills,
             "cash": plain(self.cash),
             "final_equity": plain(self.final_equity),

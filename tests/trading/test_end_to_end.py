@@ -103,6 +103,7 @@ def test_backtest_shell_and_worker_leave_the_same_ledger(live_stack, trader, tmp
     assert backtest["fills"] == shell["fills"] == worker["num_fills"] > 0
     assert backtest["ledger_hash"] == shell["ledger_hash"] == worker["ledger_hash"]
     assert backtest["final_equity"] == shell["final_equity"] == worker["final_equity"]
+    assert backtest["missing_minutes"] == shell["missing_minutes"] > 0
 
 
 def test_the_books_verify(live_stack):
