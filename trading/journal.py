@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +19,9 @@ from trading.ledger import Append, LedgerWriter
 from trading.show import Show
 
 log = logging.getLogger(__name__)
+
+#: Appends of one run that may wait for the database.
+MOST_POSTED = 256
 
 
 class Journal:
@@ -37,6 +42,7 @@ class Journal:
         self._hash = LedgerHash()
         self._points: list[tuple[int, Decimal, Decimal]] = []
         self._state: dict[str, Any] | None = None
+        self._posted: deque[Future[int]] = deque()
 
     @property
     def ledger_hash(self) -> str:
@@ -60,7 +66,17 @@ class Journal:
         """Hand everything so far to the writer."""
         future = self._append(final=False)
         if future is not None:
+            self._posted.append(future)
             future.add_done_callback(self._check)
+
+    async def keep_up(self) -> None:
+        """Wait while too much is posted and not yet written, so that no run outgrows the memory of its process."""
+        while self._posted and self._posted[0].done():
+            self._posted.popleft()
+        if len(self._posted) > MOST_POSTED:
+            # Of a failure `_check` tells.
+            with suppress(Exception):
+                await asyncio.wrap_future(self._posted[0])
 
     async def commit(self, final: bool = False) -> None:
         """Wait until everything so far is in the ledger; raises what the writer raises, e.g. a lost lease."""

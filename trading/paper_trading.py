@@ -5,29 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from opentelemetry import trace
 
 from brokers.base import IAsyncBrokerage
 from risk.gate import OrderGate, Verdict
 from risk.watch import GateWatcher
 from trading.backtest import Watch
+from trading.desk import OrderDesk
+from trading.endings import FEED_ENDED, KILLED, STOPPED, Ending, failed, halted
 from trading.engine.bars import Bar, to_nanos
-from trading.engine.effects import Effect, Submit
 from trading.engine.engine import Engine
-from trading.engine.errors import Fatal, Rejected, TradingError, VenueError
-from trading.engine.orders import OrderRecord
 from trading.engine.records import Kind, Record, plain
-from trading.engine.risk import Denial
-from trading.engine.updates import OrderUpdate, UpdateKind
 from trading.journal import Journal
-from trading.lease import Lease
+from trading.lease import Lease, keeper
 from trading.ledger import LeaseLost, LedgerWriter
 from trading.show import Show
 from trading.snapshots import account_of, bar_extras, state_of
@@ -36,21 +33,7 @@ from trading.summary import RunSummary
 log = logging.getLogger(__name__)
 tracer = trace.get_tracer("alphaswarm.trading")
 
-CANCEL_TIMEOUT = 10.0
-CANCEL_RETRY = 0.5
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a session ends: its final status, the sentence for it, and what an open order is cancelled for."""
-
-    status: str
-    reason: str
-
-
-FEED_ENDED = Ending("completed", "the feed ended")
-STOPPED = Ending("stopped", "stopped by an operator")
-KILLED = Ending("killed", "kill switch engaged")
+MEASURE_RETRY = 1.0
 
 
 class PaperTradingSession:
@@ -67,7 +50,7 @@ class PaperTradingSession:
         run_id: UUID,
         lease: Lease,
         engine: Engine,
-        bars: Callable[[asyncio.Event], AsyncIterator[Bar | None]],
+        bars: Callable[[asyncio.Event], AsyncGenerator[Bar | None, None]],
         brokerage: IAsyncBrokerage,
         gate: OrderGate,
         watcher: GateWatcher,
@@ -93,14 +76,23 @@ class PaperTradingSession:
         self._event_time = event_time
         self._flush_every = flush_every
         self._stop_on_kill = stop_on_kill
+        self._wake = asyncio.Event()
         self._journal = Journal(lease, engine, writer, show, self._on_ledger_failure)
+        self._desk = OrderDesk(
+            engine,
+            brokerage,
+            gate,
+            lease,
+            self._journal,
+            attributes=self._attributes,
+            now=self._now,
+            wake=self._wake,
+            on_trouble=self._fail,
+        )
         self._ending: Ending | None = None
         self._failure: Exception | None = None
         self._kill_epoch = -1
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._wake = asyncio.Event()
-        self._heard = asyncio.Event()
-        self._listener: asyncio.Task[None] | None = None
 
     # Verbs from outside; safe from any thread.
 
@@ -119,9 +111,12 @@ class PaperTradingSession:
             log.info("run %s had ended before it was told", self.run_id)
 
     def _end(self, ending: Ending) -> None:
+        self._wake.set()
         if self._ending is None:
             self._ending = ending
-        self._wake.set()
+            if self._loop is not None:
+                # At once, whatever the session is waiting for.
+                self._desk.cancel_open(ending.reason)
 
     def _fail(self, error: Exception) -> None:
         if self._failure is None:
@@ -142,7 +137,9 @@ class PaperTradingSession:
         self.engine.records.append(Record(Kind.KILL_ENGAGED, self._now(), data={"epoch": epoch}))
         if self._stop_on_kill:
             self._end(KILLED)
-        self._wake.set()
+        else:
+            # From then on the gate alone refuses what is new, for as long as the switch is engaged.
+            self._desk.cancel_open(KILLED.reason).add_done_callback(lambda _: self.engine.resume())
 
     # The session.
 
@@ -157,111 +154,65 @@ class PaperTradingSession:
                     await self._trade()
                 except LeaseLost:
                     raise
+                except asyncio.CancelledError:
+                    # Ctrl-C in a loop of somebody else's: it drains like every other end.
+                    self._uncancel()
+                    self._end(STOPPED)
                 except Exception as error:
                     log.exception("run %s failed", self.run_id)
-                    self._ending = Ending("failed", f"{type(error).__name__}: {error}")
-                return await self._finish(self._ending or FEED_ENDED, started)
+                    self._ending = failed(error)
+                return await self._finish(self._ending or self._own_ending(), started)
             finally:
                 unsubscribe()
-                if self._listener is not None:
-                    self._listener.cancel()
-                await self.brokerage.close_async()
+                await self._desk.close()
+                keeper().release(self._lease)
+
+    def _own_ending(self) -> Ending:
+        return halted(self.engine.halted) if self.engine.halted else FEED_ENDED
+
+    def _uncancel(self) -> None:
+        task = asyncio.current_task()
+        while task is not None and task.uncancel():
+            pass
 
     async def _trade(self) -> None:
-        await self.brokerage.connect_async()
-        self._listener = asyncio.create_task(self._listen(), name=f"updates of {self.run_id}")
         self._lease.on_stop = self.stop
         self._lease.on_lost = lambda: self._on_ledger_failure(LeaseLost(self.run_id))
+        await self._desk.open()
         self._journal.record(self._status("running", started_at=datetime.now(UTC).isoformat()))
         await self._journal.commit()
         reading = self._gate.read()
         if reading.verdict is Verdict.ENGAGED:
             self._on_kill(reading.epoch)
-        handled_kill = self._kill_epoch
-        async for bar in self._bars(self._wake):
-            if self._wake.is_set():
+        async with aclosing(self._bars(self._wake)) as bars:
+            async for bar in bars:
                 self._wake.clear()
-                if self._failure is not None:
-                    raise self._failure
-                if self._ending is not None:
+                if self._is_over():
                     return
-            if self._kill_epoch != handled_kill:
-                handled_kill = self._kill_epoch
-                await self._cancel_open("kill switch engaged")
-                self.engine.refusing = ""
-            if bar is not None:
-                await self._on_bar(bar)
-                if self.engine.halted:
-                    self._ending = Ending("halted", self.engine.halted)
+                if bar is not None:
+                    await self._on_bar(bar)
+                    await self._journal.keep_up()
+                else:
+                    self._desk.drain()
+                if self._is_over():
                     return
-            self._drain()
+        self._is_over()
+
+    def _is_over(self) -> bool:
+        if self._failure is not None:
+            raise self._failure
+        return self._ending is not None or bool(self.engine.halted)
 
     async def _on_bar(self, bar: Bar) -> None:
         with tracer.start_as_current_span("paper.session.bar", attributes=self._attributes):
             if self.brokerage.on_bar(bar):
-                self._drain()
+                self._desk.drain()
             self._show("bar.received", bar.symbol, bar.time, **bar_extras(bar))
             effects = self.engine.on_bar(bar)
             if effects:
-                await self._carry_out(effects)
+                await self._desk.place(effects)
             self._mark(bar.time)
             self._journal.post()
-
-    async def _carry_out(self, effects: Sequence[Effect]) -> None:
-        await self._journal.commit()
-        for effect in effects:
-            if isinstance(effect, Submit):
-                await self._submit(effect.order)
-        self._drain()
-
-    async def _submit(self, order: OrderRecord) -> None:
-        with tracer.start_as_current_span("paper.session.submit_order", attributes=self._attributes):
-            verdict = await self._gate.wait_open()
-            denial = self._withhold(verdict)
-            if denial is not None:
-                self.engine.on_withheld(order, denial)
-                return
-            self.engine.on_submitted(order)
-            with tracer.start_as_current_span("broker.submit_order", attributes=self._attributes):
-                try:
-                    await self.brokerage.submit_order_async(order)
-                except Rejected as error:
-                    self._tell(order, UpdateKind.REJECTED, str(error))
-                except Fatal:
-                    raise
-                except (VenueError, TimeoutError, OSError) as error:
-                    self._tell(order, UpdateKind.UNKNOWN, str(error))
-        self._drain()
-
-    def _withhold(self, verdict: Verdict) -> Denial | None:
-        if verdict is Verdict.ENGAGED:
-            return Denial(code="kill_engaged", message="the kill switch is engaged")
-        if verdict is Verdict.STALE:
-            return Denial(code="gate_stale", message="the order gate has no fresh reading of the kill switch")
-        if not self._lease.valid:
-            return Denial(code="lease_lost", message="this process no longer owns the run")
-        if not self.brokerage.updates_healthy:
-            return Denial(code="updates_down", message="the venue's order updates are not flowing")
-        return None
-
-    def _tell(self, order: OrderRecord, kind: UpdateKind, reason: str) -> None:
-        self.engine.on_update(OrderUpdate(kind, order.client_order_id, self._now(), reason=reason))
-
-    def _drain(self) -> None:
-        queue = self.brokerage._order_event_queue
-        while not queue.empty():
-            self.engine.on_update(queue.get_nowait())
-
-    async def _listen(self) -> None:
-        """Take what the venue says between two bars."""
-        while True:
-            update = await self.brokerage._order_event_queue.get()
-            try:
-                self.engine.on_update(update)
-            except TradingError as error:
-                self._fail(error)
-            self._journal.post()
-            self._heard.set()
 
     def _mark(self, time: int) -> None:
         engine = self.engine
@@ -275,76 +226,55 @@ class PaperTradingSession:
 
     # The end.
 
-    async def _cancel_open(self, reason: str) -> None:
-        """Cancel all that is open, and ask again until it is; what is pending is committed as the cancels leave."""
-        give_up = time.monotonic() + CANCEL_TIMEOUT
-        while True:
-            effects = self.engine.cancel_open(reason)
-            self._journal.post()
-            await asyncio.gather(*(self._cancel(effect.order) for effect in effects))
-            self._drain()
-            self._journal.post()
-            again = time.monotonic() + CANCEL_RETRY
-            while self.engine.open_orders() and (left := again - time.monotonic()) > 0:
-                await self._hear(left)
-            if not self.engine.open_orders() or time.monotonic() > give_up:
-                return
-
-    async def _hear(self, seconds: float) -> None:
-        """Wait until the venue has said something, but no longer than this."""
-        self._heard.clear()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._heard.wait(), seconds)
-
-    async def _cancel(self, order: OrderRecord) -> None:
-        with tracer.start_as_current_span("broker.cancel_order", attributes=self._attributes):
-            try:
-                await self.brokerage.cancel_order_async(order)
-            except (VenueError, TimeoutError, OSError) as error:
-                log.warning("cancel of order %s was not taken: %s", order.id, error)
-
     async def _finish(self, ending: Ending, started: float) -> RunSummary:
         engine = self.engine
-        await self._cancel_open(ending.reason)
+        self._journal.record(self._status("draining", ending.reason))
+        await self._desk.cancel_open(ending.reason)
         doubts = [f"cancel of {order.id} not confirmed" for order in engine.open_orders()]
-        doubts += await self._differences()
+        doubts += await self._desk.differences()
         if doubts:
             log.error("run %s ends in doubt: %s", self.run_id, doubts)
         self._show("equity.update", plain(engine.equity), self._now(), **account_of(engine, engine.equity))
         self._journal.save_state(state_of(engine, engine.equity))
-        await self._journal.commit(final=True)
+        try:
+            await self._journal.commit(final=True)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            self._fail(error)
+        ending = self._judged(ending)
         summary = RunSummary.of(
             self.run_id,
             ending.status,
             engine,
             ledger_hash=self._journal.ledger_hash,
             seconds=time.perf_counter() - started,
-            metrics=await asyncio.to_thread(self._measure),
+            metrics=await self._measured(),
             reason="; ".join([ending.reason, *doubts]),
         )
         self._journal.record(self._status(ending.status, summary.reason, **summary.columns()))
         await self._journal.commit()
         return summary
 
-    async def _differences(self) -> list[str]:
-        """What the venue says is held and owned, where it is not what the ledger says."""
-        try:
-            with tracer.start_as_current_span("broker.query_positions", attributes=self._attributes):
-                held = {one.symbol: one.qty for one in await self.brokerage.query_positions_async()}
-            with tracer.start_as_current_span("broker.query_account", attributes=self._attributes):
-                account = await self.brokerage.query_account_async()
-        except (VenueError, TimeoutError, OSError) as error:
-            return [f"the venue's books could not be read: {error}"]
-        portfolio = self.engine.portfolio
-        ours = {symbol: position.qty for symbol, position in portfolio.positions.items() if position.qty}
-        found = [
-            f"{symbol}: the venue holds {held.get(symbol, 0)}, the ledger {ours.get(symbol, 0)}"
-            for symbol in sorted(held.keys() | ours.keys())
-            if held.get(symbol, 0) != ours.get(symbol, 0)
-        ]
-        if account.cash != portfolio.cash:
-            found.append(f"cash: the venue has {account.cash}, the ledger {portfolio.cash}")
-        return found
+    def _judged(self, ending: Ending) -> Ending:
+        """The ending in the light of what has gone wrong unseen, so that no run is called whole that is not."""
+        if isinstance(self._failure, LeaseLost):
+            raise self._failure
+        if self._failure is None or ending.status == "failed":
+            return ending
+        return failed(self._failure)
+
+    async def _measured(self) -> dict[str, Any]:
+        """The figures of the equity curve; like the ledger, they wait for a database that is away."""
+        while True:
+            try:
+                return await asyncio.to_thread(self._measure)
+            except psycopg.OperationalError as error:
+                log.warning("run %s waits for its figures: %s", self.run_id, error)
+                await asyncio.sleep(MEASURE_RETRY)
+            except Exception:
+                log.exception("run %s ends without figures", self.run_id)
+                return {}
 
     # Small things.
 

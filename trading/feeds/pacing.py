@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Final
 
 from trading.engine.bars import NANOS_PER_SECOND, Bar
@@ -19,7 +19,7 @@ async def paced(
     feed: IFeed,
     wake: asyncio.Event,
     clock: Callable[[], float] = time.monotonic,
-) -> AsyncIterator[Bar | None]:
+) -> AsyncGenerator[Bar | None, None]:
     """Give each bar when it is due, and None whenever ``wake`` is set, for the caller to look why and to clear it.
 
     The first bar is due at once, and the bars of each next stamp one bar time / pace later. Due times are counted from

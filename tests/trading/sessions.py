@@ -1,0 +1,144 @@
+"""Sessions in this process, over a list of bars, on the real ledger and a gate that a thread keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from brokers.base import IAsyncBrokerage
+from brokers.sim import SimulatedBrokerage
+from risk.gate import OrderGate, Verdict
+from risk.gate_file import GateFile
+from risk.watch import GateWatcher
+from tests.risk.waiting import eventually
+from trading import ledger
+from trading.connections import conninfo
+from trading.engine.bars import Bar
+from trading.engine.engine import Engine
+from trading.engine.risk import PreTradeCheck
+from trading.engine.strategy import IStrategy
+from trading.lease import Lease, claim
+from trading.models import Mode, Run
+from trading.paper_trading import PaperTradingSession
+
+CASH = Decimal(100_000)
+
+
+class Gatehouse:
+    """A gate whose keeper says what the test wants, or nothing, and a ledger writer of the test's own."""
+
+    def __init__(self, path: Path) -> None:
+        self.gate = OrderGate(path)
+        self.watcher = GateWatcher(path)
+        self.writer = ledger.LedgerWriter(conninfo())
+        self.engaged = False
+        self.silent = False
+        self._file = GateFile(path)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread.start()
+        eventually(lambda: self.gate.verdict() is not Verdict.STALE)
+
+    def _keep(self) -> None:
+        while not self._over.wait(0.002):
+            if not self.silent:
+                self._file.write(2 if self.engaged else 1, self.engaged, time.monotonic_ns())
+
+    def close(self) -> None:
+        self._over.set()
+        self._thread.join()
+        self.watcher.close()
+        self.writer.close()
+
+
+@contextmanager
+def gatehouse(path: Path) -> Iterator[Gatehouse]:
+    house = Gatehouse(path)
+    yield house
+    house.close()
+
+
+class Frames:
+    """What a session shows, in order."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+
+    def __call__(self, stage: str, message: str, time: int | None, **extras: Any) -> None:
+        self.stages.append(stage)
+
+
+Feed = Callable[[asyncio.Event], AsyncGenerator[Bar | None, None]]
+
+
+def feed_of(bars: Iterable[Bar], then: Callable[[], Any] = lambda: None, waits: bool = False) -> Feed:
+    """The bars at once, then whatever ``then`` does; one that ``waits`` goes on until it is woken for good."""
+
+    async def feed(wake: asyncio.Event) -> AsyncGenerator[Bar | None, None]:
+        for bar in bars:
+            await asyncio.sleep(0)
+            if wake.is_set():
+                yield None
+            yield bar
+        then()
+        while waits:
+            await wake.wait()
+            yield None
+
+    return feed
+
+
+def new_run() -> tuple[Run, Lease]:
+    """A claimed run; nobody renews its lease, which lasts for the test."""
+    run = Run.objects.create(
+        task_id=str(uuid.uuid4()), name="in process", mode=Mode.PAPER, recipe={}, starting_cash=CASH
+    )
+    lease = claim(run.pk)
+    assert lease is not None
+    lease.valid_until += 600
+    return run, lease
+
+
+def session(
+    house: Gatehouse,
+    strategy: IStrategy,
+    bars: Iterable[Bar] | Feed,
+    *,
+    check: PreTradeCheck = lambda order, context: None,
+    brokerage: IAsyncBrokerage | None = None,
+    universe: tuple[str, ...] = ("SPY",),
+    frames: Frames | None = None,
+    **options: Any,
+) -> PaperTradingSession:
+    run, lease = new_run()
+    given: dict[str, Any] = {
+        "run_id": run.pk,
+        "lease": lease,
+        "engine": Engine(run.pk.hex, strategy, check, universe, CASH),
+        "bars": bars if callable(bars) else feed_of(bars),
+        "brokerage": brokerage or SimulatedBrokerage(starting_cash=CASH),
+        "gate": house.gate,
+        "watcher": house.watcher,
+        "writer": house.writer,
+        "show": frames or Frames(),
+        "watch": None,
+        "measure": dict,
+        "event_time": True,
+    }
+    return PaperTradingSession(**{**given, **options})
+
+
+def row(session: PaperTradingSession) -> Run:
+    return Run.objects.get(pk=session.run_id)
+
+
+def statuses(session: PaperTradingSession) -> list[str]:
+    """The states of the session's orders in the ledger, oldest first."""
+    return list(row(session).orders.order_by("seq").values_list("status", flat=True))

@@ -1,0 +1,224 @@
+"""What passes between a session's engine and its venue: orders and cancels out, updates in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from opentelemetry import trace
+
+from brokers.base import IAsyncBrokerage
+from risk.gate import OrderGate, Verdict
+from trading.engine.effects import Effect, Submit
+from trading.engine.engine import Engine
+from trading.engine.errors import Fatal, Rejected, VenueError
+from trading.engine.orders import OrderRecord, OrderStatus
+from trading.engine.risk import Denial
+from trading.engine.updates import OrderUpdate, UpdateKind
+from trading.journal import Journal
+from trading.lease import Lease
+
+log = logging.getLogger(__name__)
+tracer = trace.get_tracer("alphaswarm.trading")
+
+#: How long an order is asked to be cancelled again, how long one asking may take, and the pause between two.
+CANCEL_TIMEOUT = 10.0
+CANCEL_CALL_TIMEOUT = 3.0
+CANCEL_RETRY = 0.5
+#: A venue that has not answered by then leaves it unknown whether it has the order.
+SUBMIT_TIMEOUT = 15.0
+
+#: Errors after which a call may have taken effect or not.
+UNCERTAIN = (VenueError, TimeoutError, OSError)
+
+
+class OrderDesk:
+    """Sends what the engine decided and tells it what the venue says.
+
+    Cancels never wait for anything: they leave beside whatever else is under way, be it a commit that waits for the
+    database or an order that waits for the venue. ``on_trouble`` is told of an error that nobody awaits, ``wake`` is
+    set when the engine has halted.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        brokerage: IAsyncBrokerage,
+        gate: OrderGate,
+        lease: Lease,
+        journal: Journal,
+        *,
+        attributes: dict[str, Any],
+        now: Callable[[], int],
+        wake: asyncio.Event,
+        on_trouble: Callable[[Exception], None],
+    ) -> None:
+        self._engine = engine
+        self._brokerage = brokerage
+        self._gate = gate
+        self._lease = lease
+        self._journal = journal
+        self._attributes = attributes
+        self._now = now
+        self._wake = wake
+        self._on_trouble = on_trouble
+        self._heard = asyncio.Event()
+        self._listener: asyncio.Task[None] | None = None
+        self._canceller: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        await self._brokerage.connect_async()
+        self._listener = asyncio.create_task(self._listen())
+
+    async def close(self) -> None:
+        for task in (self._listener, self._canceller):
+            if task is not None:
+                task.cancel()
+        try:
+            await self._brokerage.close_async()
+        except Exception:
+            # The run is over and written; a venue that cannot say goodbye must not undo that.
+            log.exception("the venue of run %s could not be closed", self._lease.run_id)
+
+    async def place(self, effects: Sequence[Effect]) -> None:
+        """Commit the intents, then send each order through the gate."""
+        await self._journal.commit()
+        for effect in effects:
+            if isinstance(effect, Submit):
+                await self._submit(effect.order)
+        self.drain()
+
+    async def _submit(self, order: OrderRecord) -> None:
+        with tracer.start_as_current_span("paper.session.submit_order", attributes=self._attributes):
+            verdict = await self._gate.wait_open()
+            if order.status is not OrderStatus.INTENDED:
+                # It was cancelled while it waited for its commit or for the gate.
+                return
+            denial = self._withhold(verdict)
+            if denial is not None:
+                self._engine.on_withheld(order, denial)
+                return
+            self._engine.on_submitted(order)
+            with tracer.start_as_current_span("broker.submit_order", attributes=self._attributes):
+                await self._send(order)
+        self.drain()
+
+    async def _send(self, order: OrderRecord) -> None:
+        try:
+            async with asyncio.timeout(SUBMIT_TIMEOUT):
+                await self._brokerage.submit_order_async(order)
+        except Rejected as error:
+            self._tell(order, UpdateKind.REJECTED, str(error))
+        except Fatal:
+            raise
+        except UNCERTAIN as error:
+            self._tell(order, UpdateKind.UNKNOWN, str(error) or type(error).__name__)
+
+    def _withhold(self, verdict: Verdict) -> Denial | None:
+        if verdict is Verdict.ENGAGED:
+            return Denial(code="kill_engaged", message="the kill switch is engaged")
+        if verdict is Verdict.STALE:
+            return Denial(code="gate_stale", message="the order gate has no fresh reading of the kill switch")
+        if not self._lease.valid:
+            return Denial(code="lease_lost", message="this process no longer owns the run")
+        if self._engine.halted:
+            return Denial(code=self._engine.halted, message="the run has halted")
+        if not self._brokerage.updates_healthy:
+            return Denial(code="updates_down", message="the venue's order updates are not flowing")
+        return None
+
+    def _tell(self, order: OrderRecord, kind: UpdateKind, reason: str) -> None:
+        self._take(OrderUpdate(kind, order.client_order_id, self._now(), reason=reason))
+
+    # What the venue says.
+
+    def drain(self) -> None:
+        """Take all that the venue has said so far."""
+        queue = self._brokerage._order_event_queue
+        while not queue.empty():
+            self._take(queue.get_nowait())
+
+    async def _listen(self) -> None:
+        """Take what the venue says between two bars."""
+        while True:
+            self._take(await self._brokerage._order_event_queue.get())
+            try:
+                self._journal.post()
+            except Exception as error:
+                self._on_trouble(error)
+
+    def _take(self, update: OrderUpdate) -> None:
+        try:
+            self._engine.on_update(update)
+        except Exception as error:
+            # What follows in the queue may be a fill: it is heard, and the session ends by this.
+            log.exception("an update for run %s could not be taken", self._lease.run_id)
+            self._on_trouble(error)
+        if self._engine.halted:
+            self._wake.set()
+        self._heard.set()
+
+    # Cancels.
+
+    def cancel_open(self, reason: str) -> asyncio.Task[None]:
+        """Begin to cancel all that is open, unless that is under way; the task ends when it is, or in doubt."""
+        if self._canceller is None or self._canceller.done():
+            effects = self._engine.cancel_open(reason)
+            self._canceller = asyncio.create_task(self._cancel_until_done(effects, reason))
+        return self._canceller
+
+    async def _cancel_until_done(self, effects: Sequence[Effect], reason: str) -> None:
+        """Ask again until nothing is open; what is pending is committed as the cancels leave."""
+        give_up = time.monotonic() + CANCEL_TIMEOUT
+        while True:
+            self._journal.post()
+            await asyncio.gather(*(self._cancel(effect.order) for effect in effects))
+            self.drain()
+            self._journal.post()
+            again = time.monotonic() + CANCEL_RETRY
+            while self._engine.open_orders() and (left := again - time.monotonic()) > 0:
+                await self._hear(left)
+            if not self._engine.open_orders() or time.monotonic() > give_up:
+                return
+            effects = self._engine.cancel_open(reason)
+
+    async def _hear(self, seconds: float) -> None:
+        """Wait until the venue has said something, but no longer than this."""
+        self._heard.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._heard.wait(), seconds)
+
+    async def _cancel(self, order: OrderRecord) -> None:
+        with tracer.start_as_current_span("broker.cancel_order", attributes=self._attributes):
+            try:
+                async with asyncio.timeout(CANCEL_CALL_TIMEOUT):
+                    await self._brokerage.cancel_order_async(order)
+            except Exception as error:
+                # Whatever it is, the other cancels leave, and this one is asked for again.
+                log.warning("cancel of order %s was not taken: %s", order.id, error or type(error).__name__)
+
+    # The venue's books.
+
+    async def differences(self) -> list[str]:
+        """What the venue says is held and owned, where it is not what the ledger says."""
+        try:
+            with tracer.start_as_current_span("broker.query_positions", attributes=self._attributes):
+                held = {one.symbol: one.qty for one in await self._brokerage.query_positions_async()}
+            with tracer.start_as_current_span("broker.query_account", attributes=self._attributes):
+                account = await self._brokerage.query_account_async()
+        except Exception as error:
+            return [f"the venue's books could not be read: {error or type(error).__name__}"]
+        portfolio = self._engine.portfolio
+        ours = {symbol: position.qty for symbol, position in portfolio.positions.items() if position.qty}
+        found = [
+            f"{symbol}: the venue holds {held.get(symbol, 0)}, the ledger {ours.get(symbol, 0)}"
+            for symbol in sorted(held.keys() | ours.keys())
+            if held.get(symbol, 0) != ours.get(symbol, 0)
+        ]
+        if account.cash != portfolio.cash:
+            found.append(f"cash: the venue has {account.cash}, the ledger {portfolio.cash}")
+        return found

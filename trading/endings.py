@@ -1,0 +1,26 @@
+"""The ways in which a session ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a session ends: its final status, and the sentence for it, which open orders are cancelled for too."""
+
+    status: str
+    reason: str
+
+
+FEED_ENDED = Ending("completed", "the feed ended")
+STOPPED = Ending("stopped", "stopped by an operator")
+KILLED = Ending("killed", "kill switch engaged")
+
+
+def halted(code: str) -> Ending:
+    return Ending("halted", code)
+
+
+def failed(error: Exception) -> Ending:
+    return Ending("failed", f"{type(error).__name__}: {error}")
