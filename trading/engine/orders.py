@@ -76,7 +76,7 @@ if set(TRANSITIONS) != set(OrderStatus) or OPEN_STATUSES & FINAL_STATUSES:
     raise AssertionError("every order status needs its row of transitions, and is either open or final")
 
 
-class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
+class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a strategy wants.
 
     ``qty`` is in units, always positive; ``limit_price`` in the quote currency per unit, for limit orders alone;
@@ -92,7 +92,7 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class OrderRecord(msgspec.Struct, kw_only=True):
+class OrderRecord(msgspec.Struct, kw_only=True, gc=False):
     """One order of a run with all that is known of it now. Only the engine changes it.
 
     ``signal`` is ``buy``, ``sell`` or, when the order closes the position, ``flat``; ``collateral`` is the notional of

@@ -49,7 +49,7 @@ STATUS_AFTER: Final[dict[str, OrderStatus]] = {
 }
 
 
-class Fill(msgspec.Struct, frozen=True, kw_only=True):
+class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One execution as booked, with what it left behind, so that a projection needs no arithmetic.
 
     ``qty`` and ``price`` are positive, ``fee`` is what was paid; ``cash`` is the run's cash after the fill;
@@ -73,7 +73,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     order_avg_price: Decimal
 
 
-class Record(msgspec.Struct):
+class Record(msgspec.Struct, gc=False):
     """One fact: what happened (`Kind`), at which event time (nanoseconds), to which order, and why.
 
     ``order`` is shared with the engine and lives on; only what never changes of it (id, symbol, side, quantity, type,

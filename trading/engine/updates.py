@@ -18,7 +18,7 @@ class UpdateKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-class OrderUpdate(msgspec.Struct, frozen=True):
+class OrderUpdate(msgspec.Struct, frozen=True, gc=False):
     """One report about the order with this client order id.
 
     ``time`` is the venue's, in nanoseconds since the epoch. For a fill, ``qty`` and ``price`` are those of this one
