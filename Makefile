@@ -1,11 +1,13 @@
 PORT ?= 8000
+SESSIONS ?= 20
+TRIES ?= 5
 PYTHON := .venv/bin/python
 PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 LOCK := .venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run setup setup-dev test lint lock screenshots
+.PHONY: run setup setup-dev test lint lock screenshots bench kill-drill
 
 run: setup
 	@exec $(PYTHON) manage.py up --port $(PORT)
@@ -24,6 +26,13 @@ lint: setup-dev
 
 screenshots: setup-dev
 	$(PYTHON) -m scripts.screenshots
+
+# About ten minutes; what the figures mean and what they were: docs/performance.md.
+bench: setup-dev
+	@for name in w1 start latency memory orders kill; do $(PYTHON) -m bench.$$name || exit 1; done
+
+kill-drill: setup-dev
+	@$(PYTHON) -m bench.kill --sessions $(SESSIONS) --tries $(TRIES)
 
 lock: setup-dev
 	$(LOCK) requirements.in --output-file requirements.txt
