@@ -15,6 +15,7 @@ from brokers.matching import ZERO, Fees, Slippage, close_price, fill_price, no_f
 from brokers.matching import fees as charge
 from trading.engine.bars import Bar, price_of, to_datetime
 from trading.engine.errors import InvalidValue
+from trading.engine.exact import exact
 from trading.engine.orders import OrderRecord, Side, TimeInForce
 from trading.engine.updates import OrderUpdate, UpdateKind
 
@@ -121,6 +122,7 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
                 return
         self._resting.setdefault(order.symbol, {})[order.client_order_id] = order
 
+    @exact
     def _execute(self, order: OrderRecord, price: Decimal) -> None:
         qty = order.qty
         fee = self._fees(order.side, qty, price)
@@ -154,6 +156,7 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
     def query_positions(self) -> list[VenuePosition]:
         return [VenuePosition(symbol, units) for symbol, units in self._units.items() if units]
 
+    @exact
     def query_account(self) -> VenueAccount:
         value = sum((units * price_of(self._bar[symbol].close) for symbol, units in self._units.items()), ZERO)
         return VenueAccount("simulated", cash=self._cash, equity=self._cash + value, buying_power=self._cash)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from trading.engine.bars import price_of
 from trading.engine.engine import Engine
+from trading.engine.exact import exact
 from trading.engine.records import plain
 from trading.models import Run
 
@@ -35,6 +36,7 @@ class RunSummary:
     prices: dict[str, Decimal] = field(default_factory=dict)
 
     @classmethod
+    @exact
     def of(
         cls,
         run_id: UUID,

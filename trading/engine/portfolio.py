@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from trading.engine.bars import price_of
+from trading.engine.exact import exact
 from trading.engine.orders import Side
 
 ZERO: Final = Decimal(0)
@@ -35,14 +36,17 @@ class Position:
         return self.cost / self.qty if self.qty else ZERO
 
     @property
+    @exact
     def market_value(self) -> Decimal:
         """Signed value at the last close, in the quote currency."""
         return self.qty * price_of(self.last) if self.qty else ZERO
 
     @property
+    @exact
     def unrealized_pnl(self) -> Decimal:
         return self.market_value - self.cost
 
+    @exact
     def trade(self, signed_qty: Decimal, price: Decimal) -> None:
         """Book an execution: positive ``signed_qty`` buys. May close, open, or turn the position over."""
         held = self.qty
@@ -80,6 +84,7 @@ class Portfolio:
             position = self.positions[symbol] = Position(symbol)
         return position
 
+    @exact
     def trade(self, symbol: str, side: Side, qty: Decimal, price: Decimal, fee: Decimal) -> Position:
         """Book one execution of ``qty`` units at ``price``; returns the position after it."""
         signed = qty if side is Side.BUY else -qty
@@ -98,18 +103,22 @@ class Portfolio:
         return self._cash + self.mark
 
     @property
+    @exact
     def market_value(self) -> Decimal:
         return sum((held.market_value for held in self.positions.values()), ZERO)
 
     @property
+    @exact
     def equity(self) -> Decimal:
         """Cash plus positions at their last closes, exact."""
         return self.cash + self.market_value
 
     @property
+    @exact
     def realized_pnl(self) -> Decimal:
         return sum((held.realized_pnl for held in self.positions.values()), ZERO)
 
     @property
+    @exact
     def unrealized_pnl(self) -> Decimal:
         return sum((held.unrealized_pnl for held in self.positions.values()), ZERO)
