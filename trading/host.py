@@ -15,11 +15,11 @@ from django.db import DatabaseError, close_old_connections
 from trading import ledger, runner
 from trading.engine.bars import to_nanos
 from trading.engine.records import Kind, Record
-from trading.frames import of_record, publisher
+from trading.frames import publisher
 from trading.lease import Lease, claim, keeper
 from trading.ledger import LeaseLost
 from trading.models import Run
-from trading.show import Show, show_of
+from trading.show import Show, show_of, show_records
 from trading.summary import RunSummary
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,5 @@ def _fail(run_id: UUID, lease: Lease, error: Exception, observer: Show | None) -
     record = Record(Kind.RUN_STATUS, to_nanos(now), reason=reason, data=data)
     ledger.append_now(run_id, [record], token=lease.token)
     run = Run.objects.get(pk=run_id)
-    show = show_of(run, observer)
-    for stage, message, extras in of_record(record):
-        show(stage, message, record.time, **extras)
+    show_records(show_of(run, observer), [record])
     return RunSummary.of_failure(run)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from trading.frames import publisher
+from trading.engine.records import Record
+from trading.frames import of_record, publisher
 from trading.models import Run
 
 #: Takes a frame's stage, message, event time in nanoseconds (None: now) and extras.
@@ -21,3 +22,9 @@ def show_of(run: Run, observer: Show | None = None) -> Show:
             observer(stage, message, time, **extras)
 
     return show
+
+
+def show_records(show: Show, records: Iterable[Record]) -> None:
+    for record in records:
+        for stage, message, extras in of_record(record):
+            show(stage, message, record.time, **extras)

@@ -8,10 +8,13 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from brokers.sim import SimulatedBrokerage
 from trading import dispatch, ledger
 from trading.engine.bars import to_nanos
+from trading.engine.orders import OPEN_STATUSES, OrderRecord, OrderStatus, OrderType, Side, TimeInForce
 from trading.engine.records import Kind, Record
-from trading.models import Run, RunStatus
+from trading.models import Order, Run, RunStatus
+from trading.show import show_of, show_records
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +52,48 @@ def _interrupt(run_id: UUID) -> bool:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_FENCE, [run_id, OWNED])
         row = cursor.fetchone()
-    if row is None:
-        return False
-    reason = f"its owner {row[0]} was lost"
-    data = {"status": RunStatus.INTERRUPTED.value, "reason": reason, "ended_at": datetime.now(UTC).isoformat()}
-    ledger.append_now(run_id, [Record(Kind.RUN_STATUS, to_nanos(datetime.now(UTC)), reason=reason, data=data)])
+        if row is None:
+            return False
+        now = datetime.now(UTC)
+        run = Run.objects.get(pk=run_id)
+        reason = f"its owner {row[0]} was lost"
+        data = {"status": RunStatus.INTERRUPTED.value, "reason": reason, "ended_at": now.isoformat()}
+        records = _gone_with_the_owner(run, to_nanos(now))
+        records.append(Record(Kind.RUN_STATUS, to_nanos(now), reason=reason, data=data))
+        ledger.append_now(run_id, records)
+    show_records(show_of(run), records)
     log.error("run %s is interrupted: %s", run_id, reason)
     return True
+
+
+def _gone_with_the_owner(run: Run, now: int) -> list[Record]:
+    """The simulated venue lives in its run's process, so an order that was open there is no more.
+
+    What is open at any other venue stays open, and in the ledger, until the venue has been asked.
+    """
+    if run.venue != SimulatedBrokerage.venue:
+        return []
+    reason = "the simulated venue was lost with the run's owner"
+    still_open = run.orders.filter(status__in=[status.value for status in OPEN_STATUSES]).order_by("seq")
+    return [Record(Kind.ORDER_CANCELLED, now, _as_record(order), reason=reason) for order in still_open]
+
+
+def _as_record(order: Order) -> OrderRecord:
+    return OrderRecord(
+        id=order.id,
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        side=Side(order.side),
+        qty=order.qty,
+        type=OrderType(order.type),
+        time_in_force=TimeInForce(order.time_in_force),
+        limit_price=order.limit_price,
+        created_at=to_nanos(order.created_at),
+        signal=order.signal,
+        status=OrderStatus(order.status),
+        filled_qty=order.filled_qty,
+        venue_order_id=order.venue_order_id,
+    )
 
 
 def redispatch_unclaimed() -> None:

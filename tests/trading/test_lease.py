@@ -11,8 +11,10 @@ import psycopg
 import pytest
 from django.db import connection
 
+from tests.ledger.builders import Trading
 from tests.risk.waiting import eventually
 from trading import connections, ledger, supervisor
+from trading.engine.orders import OrderStatus
 from trading.engine.records import Kind, Record
 from trading.lease import LeaseKeeper, claim, keeper
 from trading.ledger import LeaseLost
@@ -86,6 +88,24 @@ def test_a_run_whose_lease_expired_is_interrupted_and_its_owner_fenced_off():
     assert run.owner in run.reason
     with pytest.raises(LeaseLost):
         ledger.append_now(run.pk, [status("completed")], token=lease.token)
+
+
+@pytest.mark.parametrize(("venue", "status"), [("sim", "cancelled"), ("alpaca", "accepted")])
+def test_only_the_simulated_venues_orders_are_gone_with_the_owner(venue, status):
+    run = queued_run(venue=venue)
+    lease = claim(run.pk)
+    trading = Trading(run)
+    order = trading.order(limit=Decimal(90))
+    accepted = [
+        trading.intend(order),
+        trading.submit(order),
+        trading.step(order, OrderStatus.ACCEPTED, Kind.ORDER_ACCEPTED),
+    ]
+    ledger.append_now(run.pk, accepted, token=lease.token)
+    expire(run)
+    assert supervisor.interrupt_lost() == [run.pk]
+    assert run.orders.get().status == status
+    assert ledger.verify(run.pk).ok
 
 
 def test_a_run_that_is_kept_is_left_alone():
