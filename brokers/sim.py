@@ -21,6 +21,7 @@ from trading.engine.updates import OrderUpdate, UpdateKind
 
 _EXCHANGE_ZONE = ZoneInfo("America/New_York")
 _NANOS_PER_MS = 1_000_000
+_NANOS_PER_DAY = 86_400_000_000_000
 
 
 class FillAt(StrEnum):
@@ -91,17 +92,18 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
 
     def on_bar(self, bar: Bar) -> bool:
         symbol = bar.symbol
+        before = self._bar.get(symbol)
         self._bar[symbol] = bar
         self._now = bar.time
         resting = self._resting.get(symbol)
         if not resting:
             return False
-        self._resting[symbol] = {key: order for key, order in resting.items() if self._rests(order, bar)}
+        self._resting[symbol] = {key: order for key, order in resting.items() if self._rests(order, bar, before)}
         return True
 
-    def _rests(self, order: OrderRecord, bar: Bar) -> bool:
+    def _rests(self, order: OrderRecord, bar: Bar, before: Bar | None) -> bool:
         """Match one order against the bar; whether it is still in the book after it."""
-        if order.time_in_force is TimeInForce.DAY and _trading_day(bar.time) > _trading_day(order.created_at):
+        if order.time_in_force is TimeInForce.DAY and self._day_is_over(order, bar, before):
             self._tell(UpdateKind.EXPIRED, order, reason="the day is over")
             return False
         if self.latency and bar.time < order.created_at + self.interval + self.latency:
@@ -111,6 +113,12 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
             return True
         self._execute(order, price)
         return False
+
+    def _day_is_over(self, order: OrderRecord, bar: Bar, before: Bar | None) -> bool:
+        """A day order made at the close of a daily bar is good for the whole of the next one, whenever that is."""
+        if self.interval >= _NANOS_PER_DAY:
+            return before is not None and before.time > order.created_at
+        return _trading_day(bar.time) > _trading_day(order.created_at)
 
     def submit_order(self, order: OrderRecord) -> None:
         self._tell(UpdateKind.ACCEPTED, order)
