@@ -73,6 +73,8 @@ def test_it_engages_with_the_database_silent(var: Path, gate: OrderGate, transac
         assert done.returncode == 0, done.stderr
         assert document(done)["database"] is False
         assert gate.verdict() is Verdict.ENGAGED
+        told = document(kill(var, database_url(wire.port), "status"))
+        assert (told["engaged"], told["reason"], told["durable"]) == (True, "no answer", False)
         wire.restore()
     wire.close()
 

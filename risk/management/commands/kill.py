@@ -59,6 +59,12 @@ class Command(ProductCommand):
                 raise BadInput(str(error), field="reason") from error
 
     def status(self, **options: Any) -> dict[str, Any]:
+        order = KillFile().read()
+        if order is not None:
+            # It is there only while the database could not be told, so nobody has to be asked.
+            state = KillState(engaged=True, epoch=None, reason=order.reason, engaged_by=order.by, durable=False)
+            told = {"gate": queries.gate_reading().verdict, "file": True, "database": False}
+            return {**queries.document(state, None), **told}
         with ensure_running(self.stderr.write):
             view = queries.kill_view()
         return {**queries.document(view.state, view.measured), "gate": view.gate.verdict}
