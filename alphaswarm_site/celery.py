@@ -1,6 +1,7 @@
 """The Celery application: queue `live` (threads) for live-paced sessions, queue `jobs` (processes) for the rest."""
 
 import os
+import sys
 
 from celery import Celery
 
@@ -8,6 +9,9 @@ from alphaswarm_site import heartbeat  # noqa: F401  (workers begin it by a sign
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alphaswarm_site.settings")
 
+# Celery puts the current folder before all others on the path, whatever lies there; commands run in any folder.
+_path = list(sys.path)
 app = Celery("alphaswarm")
+sys.path[:] = _path
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -1,10 +1,14 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management.base import CommandParser
 
 from alphaswarm_site.commands import BadInput, CommandFailed, Document, ProductCommand, Refused
+from tests.environment import PROJECT
 
 
 class Sample(ProductCommand):
@@ -60,3 +64,11 @@ def test_bad_input_exits_with_2_even_before_anything_runs(
 
 def test_each_kind_of_failure_has_its_exit_code() -> None:
     assert [kind("why").returncode for kind in (CommandFailed, BadInput, Refused)] == [1, 2, 3]
+
+
+def test_what_lies_in_the_current_folder_is_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "brokers.py").write_text("raise SystemExit('the wrong brokers')")
+    done = subprocess.run(
+        [sys.executable, PROJECT / "manage.py", "help"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
