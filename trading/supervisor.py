@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from trading import dispatch, ledger
 from trading.engine.bars import to_nanos
 from trading.engine.orders import OPEN_STATUSES, OrderRecord, OrderStatus, OrderType, Side, TimeInForce
 from trading.engine.records import Kind, Record
+from trading.lease import RENEW_SECONDS
 from trading.models import Order, Run, RunStatus
 from trading.show import show_of, show_records
 
@@ -20,6 +22,8 @@ log = logging.getLogger(__name__)
 
 #: A queued run that nobody claimed for this long is sent to the queue again.
 UNCLAIMED_SECONDS = 10
+#: A living owner renews within this time once the database is back, so only who does not is lost.
+SECOND_LOOK_SECONDS = 2 * RENEW_SECONDS
 OWNED = [RunStatus.STARTING, RunStatus.RUNNING, RunStatus.REDUCING, RunStatus.DRAINING]
 
 _EXPIRED = "SELECT id FROM runs WHERE status = ANY(%s) AND lease_expires_at < now() ORDER BY id"
@@ -45,6 +49,9 @@ def interrupt_lost() -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(_EXPIRED, [OWNED])
         expired = [row[0] for row in cursor.fetchall()]
+    if expired:
+        # A database that was away, or stood still, has kept every owner from renewing.
+        time.sleep(SECOND_LOOK_SECONDS)
     return [run_id for run_id in expired if _interrupt(run_id)]
 
 

@@ -23,6 +23,11 @@ from trading.models import Mode, Run, RunStatus
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch):
+    monkeypatch.setattr(supervisor, "SECOND_LOOK_SECONDS", 0.0)
+
+
 def queued_run(**columns):
     made = {"name": "leased", "mode": Mode.PAPER, "recipe": {}, "starting_cash": Decimal(1000), **columns}
     return Run.objects.create(task_id=str(uuid.uuid4()), **made)
@@ -88,6 +93,17 @@ def test_a_run_whose_lease_expired_is_interrupted_and_its_owner_fenced_off():
     assert run.owner in run.reason
     with pytest.raises(LeaseLost):
         ledger.append_now(run.pk, [status("completed")], token=lease.token)
+
+
+def test_an_owner_that_only_could_not_reach_the_database_is_given_time_to_renew(monkeypatch):
+    run = queued_run()
+    lease = claim(run.pk)
+    expire(run)
+    monkeypatch.setattr(supervisor, "SECOND_LOOK_SECONDS", 2.0)
+    with held(lease):
+        assert supervisor.interrupt_lost() == []
+    run.refresh_from_db()
+    assert run.status == RunStatus.STARTING
 
 
 @pytest.mark.parametrize(("venue", "status"), [("sim", "cancelled"), ("alpaca", "accepted")])
