@@ -70,10 +70,21 @@ class LiveStack:
 
     def kill_program(self, word: str) -> None:
         """SIGKILL the stack's process that has ``word`` among its arguments, and its children, as a crash would."""
+        for process in self._programs(word):
+            process.kill()
+
+    def signal_program(self, word: str, number: int) -> None:
+        """Send a signal to the stack's process that has ``word`` among its arguments, and not to its children."""
+        programs = self._programs(word)
+        ids = {process.pid for process in programs}
+        for process in programs:
+            if process.ppid() not in ids:
+                process.send_signal(number)
+
+    def _programs(self, word: str) -> list[psutil.Process]:
         found = [process for process in psutil.process_iter(["cmdline"]) if self._is_mine(process, word)]
         assert found, f"no process of this stack has {word} among its arguments"
-        for process in found:
-            process.kill()
+        return found
 
     def _is_mine(self, process: psutil.Process, word: str) -> bool:
         try:

@@ -255,13 +255,29 @@ def test_a_bot_needs_a_backtest_before_it_may_trade(trader, bars):
 
 def test_a_run_whose_worker_is_lost_becomes_interrupted(live_stack, trader):
     started = trader.start(ladder())
-    eventually(lambda: trader.run(started["paper_run_id"])["status"] == "running")
+    eventually(lambda: len(orders_of(trader, started["paper_run_id"], "accepted")) == 10)
     live_stack.kill_program("--queues=live")
     run = eventually(lambda: (row := trader.run(started["paper_run_id"]))["status"] == "interrupted" and row)
     assert "lost" in run["reason"]
+    assert len(orders_of(trader, run["id"], "cancelled")) == 10
+    eventually(lambda: trader.get(f"/paper/runs/{run['id']}/frames")["items"][-1]["stage"] == "done")
     again = trader.start(ladder())
     eventually(lambda: trader.run(again["paper_run_id"])["status"] == "running")
     trader.post(f"/paper/stop/{again['task_id']}")
+
+
+def test_workers_that_are_told_to_end_drain_what_they_run(live_stack, trader):
+    endless = recipe(synthetic(pace="max"), max_bars=50_000_000)
+    live, fast = trader.start(ladder()), trader.start(endless)
+    backtest = trader.post("/backtests", endless).json()["run_id"]
+    eventually(lambda: len(orders_of(trader, live["paper_run_id"], "accepted")) == 10)
+    eventually(lambda: trader.run(fast["paper_run_id"])["status"] == "running")
+    eventually(lambda: trader.get(f"/backtests/{backtest}")["status"] == "running")
+    for queue in ("live", "jobs"):
+        live_stack.signal_program(f"--queues={queue}", signal.SIGTERM)
+    assert ended(trader, live["paper_run_id"])["status"] == "stopped"
+    assert ended(trader, fast["paper_run_id"])["status"] == "stopped"
+    eventually(lambda: trader.get(f"/backtests/{backtest}")["status"] == "stopped")
 
 
 def test_bad_data_starts_nothing_and_is_named_by_line(live_stack, trader, tmp_path):
