@@ -4,9 +4,11 @@ import os
 import signal
 import sys
 from contextlib import nullcontext
+from pathlib import PurePath
 from types import FrameType
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import ManagementUtility
 
 from alphaswarm_site.stack.errors import StackError
@@ -35,6 +37,9 @@ def _run(argv: list[str]) -> None:
             ManagementUtility(argv).execute()
     except StackError as error:
         sys.exit(str(error))
+    except ImproperlyConfigured as error:
+        print(f"{PurePath(argv[0]).name}: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

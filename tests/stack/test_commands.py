@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -72,3 +73,16 @@ def test_what_lies_in_the_current_folder_is_not_imported(tmp_path: Path) -> None
         [sys.executable, PROJECT / "manage.py", "help"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_setting_that_cannot_be_read_is_told_in_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "paper", "status"],
+        cwd=PROJECT,
+        env={**os.environ, "DATABASE_URL": "sqlite:///db"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    expected = "manage.py: DATABASE_URL: write postgresql://USER:PASSWORD@HOST:PORT/NAME\n"
+    assert (done.returncode, done.stderr) == (2, expected)
