@@ -105,6 +105,7 @@ def test_what_the_venue_says_is_told(kind: UpdateKind, stage: str, status: str, 
 def test_a_refused_cancel_is_told_and_never_looks_done() -> None:
     machine = sent(buy(10, limit="99.50"))
     (order,) = machine.open_orders()
+    machine.on_update(update(UpdateKind.ACCEPTED, order))
     machine.cancel_open("stop")
     machine.on_update(update(UpdateKind.CANCEL_REFUSED, order, reason="too late"))
     frame = frames(machine.records)[-1]
