@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from typing import Any
 
@@ -51,7 +52,9 @@ def kill(reason: str, principal: Principal, wait: float | None = None) -> KillRe
     Raises `risk.kill_switch.ReasonMissing`, and a database error only where nothing at all could be engaged.
     """
     started = time.perf_counter()
-    report = KillReport(state=kill_switch.engage(reason, principal))
+    with _GateClosing(started) as closing:
+        state = kill_switch.engage(reason, principal)
+    report = KillReport(state=state, gate_closed_ms=closing.milliseconds)
     _Stopwatch(report, started).watch(WAIT_SECONDS if wait is None else wait)
     epoch = report.state.epoch
     if report.state.changed and report.state.durable and epoch is not None:
@@ -81,6 +84,31 @@ def _halted(runtime: Runtime, principal: Principal, reason: str) -> HaltRow:
         spent = _since(started)
         detail = f"not halted: {type(error).__name__}"
         return HaltRow(runtime=runtime.name, count=0, milliseconds=spent, confirmed=False, detail=detail)
+
+
+class _GateClosing:
+    """Sees the gate close while the caller is still busy with a database that does not answer."""
+
+    def __init__(self, started: float) -> None:
+        self.milliseconds: float | None = None
+        self._started = started
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="gate closing", daemon=True)
+
+    def __enter__(self) -> _GateClosing:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        gate = OrderGate(places.gate())
+        while gate.verdict() is not Verdict.ENGAGED:
+            if self._over.wait(_POLL_SECONDS):
+                return
+        self.milliseconds = _since(self._started)
 
 
 class _Stopwatch:
