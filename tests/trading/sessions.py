@@ -17,6 +17,7 @@ from brokers.sim import SimulatedBrokerage
 from risk.gate import OrderGate, Verdict
 from risk.gate_file import GateFile
 from risk.watch import GateWatcher
+from tests.engine.builders import bar
 from tests.risk.waiting import eventually
 from trading import ledger
 from trading.connections import conninfo
@@ -24,9 +25,11 @@ from trading.engine.bars import Bar
 from trading.engine.engine import Engine
 from trading.engine.risk import PreTradeCheck
 from trading.engine.strategy import IStrategy
+from trading.engine.updates import OrderUpdate
 from trading.lease import Lease, claim
 from trading.models import Mode, Run
 from trading.paper_trading import PaperTradingSession
+from trading.summary import RunSummary
 
 CASH = Decimal(100_000)
 
@@ -82,11 +85,11 @@ def feed_of(bars: Iterable[Bar], then: Callable[[], Any] = lambda: None, waits: 
     """The bars at once, then whatever ``then`` does; one that ``waits`` goes on until it is woken for good."""
 
     async def feed(wake: asyncio.Event) -> AsyncGenerator[Bar | None, None]:
-        for bar in bars:
+        for one in bars:
             await asyncio.sleep(0)
             if wake.is_set():
                 yield None
-            yield bar
+            yield one
         then()
         while waits:
             await wake.wait()
@@ -142,3 +145,32 @@ def row(session: PaperTradingSession) -> Run:
 def statuses(session: PaperTradingSession) -> list[str]:
     """The states of the session's orders in the ledger, oldest first."""
     return list(row(session).orders.order_by("seq").values_list("status", flat=True))
+
+
+LOW = "50"
+
+
+def minutes(count: int) -> list[Bar]:
+    return [bar(100.0 + minute, minute=minute) for minute in range(count)]
+
+
+def run(made: PaperTradingSession) -> RunSummary:
+    return asyncio.run(asyncio.wait_for(made.run(), 20))
+
+
+def ends(made: PaperTradingSession, frames: Frames, status: str) -> RunSummary:
+    """Run it; it must come to this status, leave nothing open and show it all."""
+    summary = run(made)
+    assert summary.status == row(made).status == status
+    assert frames.stages[0] == "start"
+    assert frames.stages[-1] == "done"
+    assert not set(statuses(made)) & {"intended", "submitted", "accepted", "partially_filled", "pending_cancel"}
+    assert ledger.verify(made.run_id).ok
+    return summary
+
+
+class Venue(SimulatedBrokerage):
+    """The simulated venue, made to say what a real one might."""
+
+    def say(self, one: OrderUpdate) -> None:
+        self._order_event_queue.put_nowait(one)

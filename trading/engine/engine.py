@@ -20,22 +20,9 @@ from trading.engine.portfolio import ZERO, Portfolio, Position
 from trading.engine.records import Fill, Kind, Record
 from trading.engine.risk import Denial, PreTradeCheck
 from trading.engine.strategy import IStrategy
-from trading.engine.updates import OrderUpdate, UpdateKind
+from trading.engine.updates import NEWS_TO, STATE_AFTER, OrderUpdate, UpdateKind
 
 NO_EFFECTS: Final[tuple[Effect, ...]] = ()
-
-_UPDATE_STATES: Final = {
-    UpdateKind.ACCEPTED: (OrderStatus.ACCEPTED, Kind.ORDER_ACCEPTED),
-    UpdateKind.REJECTED: (OrderStatus.REJECTED, Kind.ORDER_REJECTED),
-    UpdateKind.CANCELLED: (OrderStatus.CANCELLED, Kind.ORDER_CANCELLED),
-    UpdateKind.EXPIRED: (OrderStatus.EXPIRED, Kind.ORDER_EXPIRED),
-    UpdateKind.UNKNOWN: (OrderStatus.UNKNOWN, Kind.ORDER_UNKNOWN),
-}
-#: To an order in another state these are old news: whatever the venue has said since counts for more.
-_NEWS_TO: Final = {
-    UpdateKind.ACCEPTED: frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN}),
-    UpdateKind.UNKNOWN: frozenset({OrderStatus.SUBMITTED}),
-}
 
 
 class Engine:
@@ -180,8 +167,8 @@ class Engine:
             self._open.pop(order.client_order_id, None)
 
     def _turn(self, order: OrderRecord, update: OrderUpdate) -> None:
-        status, kind = _UPDATE_STATES[update.kind]
-        news_to = _NEWS_TO.get(update.kind, OPEN_STATUSES)
+        status, kind = STATE_AFTER[update.kind]
+        news_to = NEWS_TO.get(update.kind, OPEN_STATUSES)
         if order.status is OrderStatus.PENDING_CANCEL and order.before_cancel in news_to:
             order.before_cancel = status
         if order.status not in news_to:

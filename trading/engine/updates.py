@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+from trading.engine.orders import OrderStatus
+from trading.engine.records import Kind
 
 
 class UpdateKind(StrEnum):
@@ -16,6 +20,21 @@ class UpdateKind(StrEnum):
     CANCEL_REFUSED = "cancel_refused"
     EXPIRED = "expired"
     UNKNOWN = "unknown"
+
+
+#: The state of an order after an update, and the kind of record that tells it.
+STATE_AFTER: Final = {
+    UpdateKind.ACCEPTED: (OrderStatus.ACCEPTED, Kind.ORDER_ACCEPTED),
+    UpdateKind.REJECTED: (OrderStatus.REJECTED, Kind.ORDER_REJECTED),
+    UpdateKind.CANCELLED: (OrderStatus.CANCELLED, Kind.ORDER_CANCELLED),
+    UpdateKind.EXPIRED: (OrderStatus.EXPIRED, Kind.ORDER_EXPIRED),
+    UpdateKind.UNKNOWN: (OrderStatus.UNKNOWN, Kind.ORDER_UNKNOWN),
+}
+#: To an order in another state these are old news: whatever the venue has said since counts for more.
+NEWS_TO: Final = {
+    UpdateKind.ACCEPTED: frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN}),
+    UpdateKind.UNKNOWN: frozenset({OrderStatus.SUBMITTED}),
+}
 
 
 class OrderUpdate(msgspec.Struct, frozen=True, gc=False):

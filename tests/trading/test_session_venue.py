@@ -1,0 +1,190 @@
+"""A session and its venue: what is said, what is not, and cancels that wait for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from decimal import Decimal
+
+import pytest
+
+from tests.engine.builders import Script, buy, fill, update
+from tests.risk.waiting import eventually
+from tests.trading.sessions import LOW, Frames, Venue, ends, feed_of, minutes, run, session, statuses
+from trading import desk
+from trading.connections import connect
+from trading.engine.errors import Rejected, Transient, Unknown
+from trading.engine.updates import UpdateKind
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(desk, "CANCEL_TIMEOUT", 1.0)
+    monkeypatch.setattr(desk, "CANCEL_CALL_TIMEOUT", 0.2)
+    monkeypatch.setattr(desk, "CANCEL_RETRY", 0.02)
+
+
+def test_an_overfill_between_two_bars_ends_it_at_once(house):
+    venue = Venue()
+    frames = Frames()
+    made = session(house, Script([buy(1, limit=LOW)]), lambda wake: feed(wake), frames=frames, brokerage=venue)
+
+    def overfill():
+        venue.say(fill(f"{made.run_id.hex}-1", 5, "50", "e1"))
+
+    feed = feed_of(minutes(1), then=overfill, waits=True)
+    assert run(made).status == "halted"
+    assert statuses(made) == ["filled"]
+
+
+def test_what_the_venue_says_that_cannot_be_ends_it_and_what_follows_is_still_heard(house):
+    venue = Venue()
+    made = session(house, Script([buy(2, limit=LOW)]), lambda wake: feed(wake), brokerage=venue)
+
+    def mumble():
+        order = f"{made.run_id.hex}-1"
+        venue.say(fill(order, "NaN", "50", "e1"))
+        venue.say(fill(order, "1", "50", "e2"))
+
+    feed = feed_of(minutes(1), then=mumble, waits=True)
+    summary = run(made)
+    assert (summary.status, summary.fills) == ("failed", 1)
+    assert "cannot be" in summary.reason
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "final"),
+    [
+        (Rejected("no such symbol"), "rejected", "rejected"),
+        (Unknown("timeout"), "unknown", "pending_cancel"),
+        (Transient("busy"), "unknown", "pending_cancel"),
+        (ConnectionResetError("reset"), "unknown", "pending_cancel"),
+    ],
+)
+def test_an_error_at_the_send_says_what_is_known_of_the_order(house, error, status, final):
+    class Refusing(Venue):
+        async def submit_order_async(self, order):
+            raise error
+
+        async def cancel_order_async(self, order):
+            raise Unknown("nobody answers")
+
+    class Curious(Script):
+        def on_bar(self, bar, context):
+            seen.append([order.status for order in context.open_orders()])
+            return super().on_bar(bar, context)
+
+    seen = []
+    made = session(house, Curious([buy(1)]), minutes(2), brokerage=Refusing())
+    summary = run(made)
+    assert seen[1] == ([] if status == "rejected" else [status])
+    assert statuses(made) == [final]
+    assert ("not confirmed" in summary.reason) == (final == "pending_cancel")
+
+
+def test_a_venue_that_never_answers_a_cancel_does_not_keep_the_run_for_ever(house):
+    class Deaf(Venue):
+        async def cancel_order_async(self, order):
+            await asyncio.Event().wait()
+
+        async def close_async(self):
+            raise OSError("no goodbye")
+
+    frames = Frames()
+    made = session(house, Script([buy(1, limit=LOW)]), minutes(1), frames=frames, brokerage=Deaf())
+    summary = run(made)
+    assert summary.status == "completed"
+    assert "not confirmed" in summary.reason
+    assert frames.stages[-1] == "done"
+
+
+def test_one_cancel_that_fails_in_an_unforeseen_way_does_not_keep_the_others(house):
+    class Odd(Venue):
+        asked = 0
+
+        async def cancel_order_async(self, order):
+            self.asked += 1
+            if self.asked == 1:
+                raise KeyError("code")
+            await super().cancel_order_async(order)
+
+    frames = Frames()
+    made = session(house, Script([buy(1, limit=LOW), buy(2, limit=LOW)]), minutes(1), frames=frames, brokerage=Odd())
+    ends(made, frames, "completed")
+    assert statuses(made) == ["cancelled", "cancelled"]
+
+
+def test_a_refused_cancel_is_asked_for_again(house):
+    class Busy(Venue):
+        asked = 0
+
+        async def cancel_order_async(self, order):
+            self.asked += 1
+            if self.asked < 3:
+                self.say(update(UpdateKind.CANCEL_REFUSED, order, reason="429"))
+            else:
+                await super().cancel_order_async(order)
+
+    frames = Frames()
+    made = session(house, Script([buy(1, limit=LOW)]), minutes(1), frames=frames, brokerage=Busy())
+    ends(made, frames, "completed")
+
+
+def test_a_kill_cancels_at_once_while_another_order_waits_for_the_venue(house):
+    cancelled, sent = [], []
+
+    class Slow(Venue):
+        async def submit_order_async(self, order):
+            sent.append(order.qty)
+            if order.qty == 2:
+                house.engaged = True
+                await asyncio.to_thread(eventually, lambda: cancelled)
+            await super().submit_order_async(order)
+
+        async def cancel_order_async(self, order):
+            cancelled.append(order.qty)
+            await super().cancel_order_async(order)
+
+    frames = Frames()
+    steps = Script([buy(1, limit=LOW), buy(2, limit=LOW), buy(3, limit=LOW)])
+    made = session(house, steps, minutes(1), frames=frames, brokerage=Slow())
+    ends(made, frames, "killed")
+    assert cancelled[0] == Decimal(1)
+    assert statuses(made) == ["cancelled", "cancelled", "cancelled"]
+    assert sent == [1, 2]
+
+
+def test_a_kill_cancels_at_once_while_a_commit_waits_for_the_database(house):
+    frames, cancelled = Frames(), threading.Event()
+
+    class Watched(Venue):
+        async def cancel_order_async(self, order):
+            cancelled.set()
+            await super().cancel_order_async(order)
+
+    made = session(
+        house,
+        Script([buy(1, limit=LOW)], [buy(2, limit=LOW)]),
+        lambda wake: feed(wake),
+        frames=frames,
+        brokerage=Watched(),
+    )
+
+    async def feed(wake):
+        first, second = minutes(2)
+        yield first
+        database = connect()
+        database.execute("SELECT FROM runs WHERE id = %s FOR UPDATE", [made.run_id])
+        threading.Thread(target=kill, args=[database]).start()
+        yield second
+
+    def kill(database):
+        house.engaged = True
+        assert cancelled.wait(5)
+        database.rollback()
+        database.close()
+
+    ends(made, frames, "killed")
+    assert statuses(made) == ["cancelled", "cancelled"]
