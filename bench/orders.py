@@ -1,4 +1,4 @@
-"""Orders a second through intent, gate, simulated venue and ledger: `python -m bench.orders --bars 4000`.
+"""Orders a second through intent, gate, simulated venue and ledger: `python -m bench.orders --bars 500`.
 
 Sessions at pace `max` over a file whose price goes up and down by turns, so that the strategy asks for an order at each
 bar. One session alone, and eight at once, of which the two processes of the jobs worker carry two at a time.
@@ -35,7 +35,8 @@ def write_bars(path: Path, bars: int) -> Path:
 def trader(path: Path) -> dict[str, Any]:
     """Long after each rise, flat after each fall."""
     strategy = {"class": "SmaCrossStrategy", "kwargs": {"fast": 1, "slow": 2, "quantity": 10}}
-    return recipe(strategy, {"class": "ReplayFeed", "kwargs": {"path": str(path), "speed": "max"}})
+    feed = {"class": "ReplayFeed", "kwargs": {"path": str(path), "speed": "max"}}
+    return {**recipe(strategy, feed), "universe": ["SPY"]}
 
 
 def rate(stack: Stack, path: Path, sessions: int) -> float:
@@ -50,7 +51,7 @@ def rate(stack: Stack, path: Path, sessions: int) -> float:
 
 def main() -> None:
     parser = figures.parser(__doc__)
-    parser.add_argument("--bars", type=int, default=4_000, help="of one session, at most 40,000")
+    parser.add_argument("--bars", type=int, default=500, help="of one session, at most 40,000")
     parser.add_argument("--sessions", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--tries", type=int, default=3)
     options = parser.parse_args()

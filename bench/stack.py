@@ -49,7 +49,8 @@ class Stack:
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         answer = requests.post(f"{self.url}{path}", json=body, headers=self.headers, timeout=60)
-        answer.raise_for_status()
+        if not answer.ok:
+            raise SystemExit(f"{path} answered {answer.status_code}: {answer.text}")
         return answer.json()
 
     @property
