@@ -23,6 +23,7 @@ from trading import ledger
 from trading.admission import Facts, admit
 from trading.backtest import Curve, drive
 from trading.bounds import bounded
+from trading.endings import FEED_ENDED, STOPPED, halted
 from trading.engine.bars import Bar, to_nanos
 from trading.engine.engine import Engine
 from trading.engine.errors import InvalidValue, TradingError
@@ -169,12 +170,13 @@ def backtest(run: Run, lease: Lease, show: Show) -> RunSummary:
     whole = drive(
         engine, parts.brokerage, parts.bars(), curve, watch_of(parts.limits, parts.brokerage.starting_cash), progress
     )
-    status = "completed" if whole else "halted" if engine.halted else "stopped"
+    ending = FEED_ENDED if whole else halted(engine.halted) if engine.halted else STOPPED
     times, equity = one_per_stamp(np.frombuffer(curve.times, np.int64), np.frombuffer(curve.equity, np.float64))
     summary = RunSummary.of(
         run.id,
-        status,
+        ending.status,
         engine,
+        reason=ending.reason,
         ledger_hash=ledger_hash(engine.records),
         seconds=time.perf_counter() - started,
         metrics={
@@ -183,8 +185,8 @@ def backtest(run: Run, lease: Lease, show: Show) -> RunSummary:
         },
     )
     ledger.append_now(run.id, engine.records, token=lease.token, curve=(times, equity))
-    _record_status(run.id, lease, {"status": status, "reason": engine.halted, **summary.columns()})
-    show("done", status, engine.now, run_id=str(run.id), result=summary.as_dict())
+    _record_status(run.id, lease, {"status": ending.status, "reason": ending.reason, **summary.columns()})
+    show("done", ending.status, engine.now, run_id=str(run.id), result=summary.as_dict())
     return summary
 
 
