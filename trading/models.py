@@ -113,6 +113,7 @@ class Run(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     stop_requested_at = models.DateTimeField(null=True, blank=True)
+    resent_at = models.DateTimeField(null=True, blank=True, help_text="When the supervisor last sent it to the queue")
     # The lease: who runs it, until when, under which fencing token.
     owner = models.CharField(max_length=120, blank=True, default="")
     fencing_token = models.BigIntegerField(default=0)

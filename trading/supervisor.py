@@ -20,8 +20,10 @@ from trading.show import show_of, show_records
 
 log = logging.getLogger(__name__)
 
-#: A queued run that nobody claimed for this long is sent to the queue again.
+#: A queued run that nobody claimed for this long is sent to the queue again, and every so often. A long
+#: queue is no reason to hurry: every message that it holds already is a message too many.
 UNCLAIMED_SECONDS = 10
+RESEND_SECONDS = 120
 #: A living owner renews within this time once the database is back, so only who does not is lost.
 SECOND_LOOK_SECONDS = 2 * RENEW_SECONDS
 OWNED = [RunStatus.STARTING, RunStatus.RUNNING, RunStatus.REDUCING, RunStatus.DRAINING]
@@ -33,8 +35,11 @@ _FENCE = """
  RETURNING owner
 """
 _UNCLAIMED = """
-    SELECT id FROM runs
-     WHERE status = 'queued' AND created_at < now() - make_interval(secs => %s) AND stop_requested_at IS NULL
+    UPDATE runs SET resent_at = now()
+     WHERE status = 'queued' AND stop_requested_at IS NULL
+       AND created_at < now() - make_interval(secs => %s)
+       AND (resent_at IS NULL OR resent_at < now() - make_interval(secs => %s))
+ RETURNING id
 """
 
 
@@ -103,10 +108,11 @@ def _as_record(order: Order) -> OrderRecord:
     )
 
 
-def redispatch_unclaimed() -> None:
+def redispatch_unclaimed() -> list[UUID]:
     """Send queued runs to the queue again; a second delivery loses its claim and does no harm."""
     with connection.cursor() as cursor:
-        cursor.execute(_UNCLAIMED, [UNCLAIMED_SECONDS])
+        cursor.execute(_UNCLAIMED, [UNCLAIMED_SECONDS, RESEND_SECONDS])
         unclaimed = [row[0] for row in cursor.fetchall()]
     for run in Run.objects.filter(id__in=unclaimed):
         dispatch.send(run)
+    return unclaimed

@@ -129,6 +129,14 @@ def test_a_run_that_is_kept_is_left_alone():
     assert supervisor.interrupt_lost() == []
 
 
+def test_a_run_that_nobody_took_is_sent_again_but_not_over_and_over():
+    waiting = queued_run()
+    Run.objects.filter(pk=waiting.pk).update(created_at="2026-01-01T00:00:00Z")
+    queued_run()
+    assert supervisor.redispatch_unclaimed() == [waiting.pk]
+    assert supervisor.redispatch_unclaimed() == []
+
+
 def test_the_keeper_renews_what_is_held_and_learns_of_a_stop():
     run = queued_run()
     lease = claim(run.pk)

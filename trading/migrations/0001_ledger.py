@@ -88,6 +88,12 @@ class Migration(migrations.Migration):
                 ("started_at", models.DateTimeField(blank=True, null=True)),
                 ("ended_at", models.DateTimeField(blank=True, null=True)),
                 ("stop_requested_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "resent_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When the supervisor last sent it to the queue", null=True
+                    ),
+                ),
                 ("owner", models.CharField(blank=True, default="", max_length=120)),
                 ("fencing_token", models.BigIntegerField(default=0)),
                 ("lease_expires_at", models.DateTimeField(blank=True, null=True)),
