@@ -46,9 +46,11 @@ class Position:
     def unrealized_pnl(self) -> Decimal:
         return self.market_value - self.cost
 
-    @exact
     def trade(self, signed_qty: Decimal, price: Decimal) -> None:
-        """Book an execution: positive ``signed_qty`` buys. May close, open, or turn the position over."""
+        """Book an execution, for `Portfolio.trade` alone, which has it exact: positive ``signed_qty`` buys.
+
+        May close, open, or turn the position over.
+        """
         held = self.qty
         closing = ZERO
         if held and (held > 0) != (signed_qty > 0):

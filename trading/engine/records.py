@@ -96,7 +96,9 @@ def plain(value: Decimal | None) -> str:
     """A decimal as its shortest plain text: ``100``, ``0.25``, never an exponent; empty for None."""
     if value is None:
         return ""
-    text = format(value, "f")
+    text = str(value)
+    if "E" in text:
+        text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
