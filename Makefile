@@ -27,7 +27,7 @@ lint: setup-dev
 screenshots: setup-dev
 	$(PYTHON) -m scripts.screenshots
 
-# About ten minutes; what the figures mean and what they were: docs/performance.md.
+# About a quarter of an hour; what the figures mean and what they were: docs/performance.md.
 bench: setup-dev
 	@for name in w1 start latency memory orders kill; do $(PYTHON) -m bench.$$name || exit 1; done
 
