@@ -1,6 +1,6 @@
 """How many orders a second go through the ledger, with 1, 20 and 100 runs in a commit, and how long a bulk takes.
 
-An order is two commits: its intent alone, then submitted, accepted and filled together. Run by `make bench`, or alone:
+An order is two commits: its intent alone, then submitted, accepted and filled together. It writes runs into the ledger of the stack that is up or of ALPHASWARM_VAR, so give it one of its own:
 .venv/bin/python bench/ledger.py
 """
 
