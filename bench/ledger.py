@@ -1,7 +1,8 @@
 """How many orders a second go through the ledger, with 1, 20 and 100 runs in a commit, and how long a bulk takes.
 
-An order is two commits: its intent alone, then submitted, accepted and filled together. It writes runs into the ledger of the stack that is up or of ALPHASWARM_VAR, so give it one of its own:
-.venv/bin/python bench/ledger.py
+An order is two commits: its intent alone, then submitted, accepted and filled together. The runs that it writes stay in
+the ledger, so give it one of its own:
+ALPHASWARM_VAR=/tmp/scratch .venv/bin/python bench/ledger.py
 """
 
 from __future__ import annotations
