@@ -26,7 +26,8 @@ class RiskLimits(BaseModel):
     leaves, and never hold back one that only reduces a position. ``max_daily_loss`` (an amount) and ``max_drawdown``
     (a fraction, 0.1 is ten percent) are checked after each bar, see `breach`.
 
-    ``on_breach``: ``halt`` ends the run, ``safe_mode`` lets it reduce alone until ``resume``.
+    ``on_breach`` says what a breach does: ``halt`` ends the run. Reducing instead (safe mode) is not offered yet, so it
+    is refused rather than read and not done.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,8 +38,7 @@ class RiskLimits(BaseModel):
     max_open_orders: Count | None = None
     max_daily_loss: Amount | None = None
     max_drawdown: Fraction | None = None
-    on_breach: Literal["halt", "safe_mode"] = "halt"
-    resume: Literal["automatic", "manual"] = "manual"
+    on_breach: Literal["halt"] = "halt"
 
     @property
     def watches_equity(self) -> bool:

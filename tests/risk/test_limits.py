@@ -33,6 +33,11 @@ def test_no_limit_is_set_by_default() -> None:
     assert limits.on_breach == "halt"
 
 
+def test_safe_mode_is_refused_rather_than_read_and_not_done() -> None:
+    with pytest.raises(ValidationError, match="on_breach"):
+        RiskLimits.model_validate({"on_breach": "safe_mode"})
+
+
 def test_an_unknown_limit_is_named() -> None:
     with pytest.raises(ValidationError, match="max_losses"):
         RiskLimits(max_losses=5)
