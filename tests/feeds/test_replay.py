@@ -144,7 +144,9 @@ def test_a_folder_is_not_a_file(tmp_path):
 
 
 def test_nothing_is_read_before_it_is_prepared(tmp_path):
-    ReplayFeed(universe=["SPY"], path=str(tmp_path / "none.csv"))
+    feed = ReplayFeed(universe=["SPY"], path=str(tmp_path / "none.csv"))
+    with pytest.raises(FeedError):
+        feed.prepare()
 
 
 def test_a_relative_path_starts_at_the_projects_folder(tmp_path, monkeypatch):

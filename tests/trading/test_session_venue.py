@@ -128,8 +128,11 @@ def test_a_refused_cancel_is_asked_for_again(house):
                 await super().cancel_order_async(order)
 
     frames = Frames()
-    made = session(house, Script([buy(1, limit=LOW)]), minutes(1), frames=frames, brokerage=Busy())
+    busy = Busy()
+    made = session(house, Script([buy(1, limit=LOW)]), minutes(1), frames=frames, brokerage=busy)
     ends(made, frames, "completed")
+    assert busy.asked == 3
+    assert statuses(made) == ["cancelled"]
 
 
 def test_a_kill_cancels_at_once_while_another_order_waits_for_the_venue(house):
