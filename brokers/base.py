@@ -2,20 +2,21 @@
 
 An adapter maps, sends, and reports what the venue said; it decides nothing. Its errors are those of
 `trading.engine.errors`, named by the reaction that they need. What becomes of an order after the call comes as
-`OrderUpdate`, in the order in which the venue told it.
+`VenueUpdate`, in the order in which the venue told it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
 
 from trading.engine.bars import Bar
 from trading.engine.orders import OrderRecord
-from trading.engine.updates import OrderUpdate
+from trading.engine.updates import VenueUpdate
 
 
 class VenuePosition(msgspec.Struct, frozen=True):
@@ -53,8 +54,19 @@ class IBrokerage(ABC):
         """Whether order updates are flowing; no order may leave while they are not."""
 
     @abstractmethod
-    def submit_order(self, order: OrderRecord) -> None:
-        """Send a new order; raises `Rejected`, or `Unknown` when it may have arrived."""
+    def submit_order(self, order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> None:
+        """Send a new order with those that depend on it (see `trading.engine.effects.Submit`).
+
+        Raises `Rejected`, or `Unknown` when it may have arrived.
+        """
+
+    @abstractmethod
+    def replace_order(self, order: OrderRecord, by: OrderRecord) -> None:
+        """Put ``by`` in the place of an open order in one step; raises as `submit_order` does.
+
+        Done, the old order is told as replaced and the new one as accepted; refused, the new one as rejected, and the
+        old one stays as it was.
+        """
 
     @abstractmethod
     def cancel_order(self, order: OrderRecord) -> None:
@@ -65,7 +77,7 @@ class IBrokerage(ABC):
         """Cancel every open order of this account; returns how many were asked for."""
 
     @abstractmethod
-    def drain_updates(self) -> list[OrderUpdate]:
+    def drain_updates(self) -> list[VenueUpdate]:
         """The updates since the last call, oldest first."""
 
     @abstractmethod
@@ -84,7 +96,7 @@ class IAsyncBrokerage(ABC):
 
     venue: str
     live: bool = False
-    _order_event_queue: asyncio.Queue[OrderUpdate]
+    _order_event_queue: asyncio.Queue[VenueUpdate]
 
     @abstractmethod
     async def connect_async(self) -> None: ...
@@ -97,7 +109,10 @@ class IAsyncBrokerage(ABC):
     def updates_healthy(self) -> bool: ...
 
     @abstractmethod
-    async def submit_order_async(self, order: OrderRecord) -> None: ...
+    async def submit_order_async(self, order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> None: ...
+
+    @abstractmethod
+    async def replace_order_async(self, order: OrderRecord, by: OrderRecord) -> None: ...
 
     @abstractmethod
     async def cancel_order_async(self, order: OrderRecord) -> None: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -17,7 +17,7 @@ from trading.engine.bars import Bar, price_of, to_datetime
 from trading.engine.errors import InvalidValue
 from trading.engine.exact import exact
 from trading.engine.orders import OrderRecord, Side, TimeInForce
-from trading.engine.updates import OrderUpdate, UpdateKind
+from trading.engine.updates import OrderUpdate, UpdateKind, VenueUpdate
 
 _EXCHANGE_ZONE = ZoneInfo("America/New_York")
 _NANOS_PER_MS = 1_000_000
@@ -76,9 +76,9 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
         self._cash = self.starting_cash
         self._bar: dict[str, Bar] = {}
         self._now = 0
-        self._updates: list[OrderUpdate] = []
-        self._order_event_queue: asyncio.Queue[OrderUpdate] = asyncio.Queue()
-        self._emit: Callable[[OrderUpdate], None] = self._updates.append
+        self._updates: list[VenueUpdate] = []
+        self._order_event_queue: asyncio.Queue[VenueUpdate] = asyncio.Queue()
+        self._emit: Callable[[VenueUpdate], None] = self._updates.append
 
     @property
     def updates_healthy(self) -> bool:
@@ -120,7 +120,7 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
             return before is not None and before.time > order.created_at
         return _trading_day(bar.time) > _trading_day(order.created_at)
 
-    def submit_order(self, order: OrderRecord) -> None:
+    def submit_order(self, order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> None:
         self._tell(UpdateKind.ACCEPTED, order)
         bar = self._bar.get(order.symbol)
         if self.fill is FillAt.SAME_CLOSE and bar is not None and not self.latency:
@@ -144,6 +144,13 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
         key = order.client_order_id
         self._emit(OrderUpdate(kind, key, self._now, venue_order_id=f"sim-{key}", reason=reason))
 
+    def replace_order(self, order: OrderRecord, by: OrderRecord) -> None:
+        if self._resting.get(order.symbol, {}).pop(order.client_order_id, None) is None:
+            self._tell(UpdateKind.REJECTED, by, reason="the venue has no such open order")
+            return
+        self._tell(UpdateKind.REPLACED, order)
+        self.submit_order(by)
+
     def cancel_order(self, order: OrderRecord) -> None:
         if self._resting.get(order.symbol, {}).pop(order.client_order_id, None) is not None:
             self._tell(UpdateKind.CANCELLED, order)
@@ -156,7 +163,7 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
             self.cancel_order(order)
         return len(resting)
 
-    def drain_updates(self) -> list[OrderUpdate]:
+    def drain_updates(self) -> list[VenueUpdate]:
         taken = self._updates[:]
         self._updates.clear()
         return taken
@@ -177,8 +184,11 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
     async def close_async(self) -> None:
         self.close()
 
-    async def submit_order_async(self, order: OrderRecord) -> None:
-        self.submit_order(order)
+    async def submit_order_async(self, order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> None:
+        self.submit_order(order, linked)
+
+    async def replace_order_async(self, order: OrderRecord, by: OrderRecord) -> None:
+        self.replace_order(order, by)
 
     async def cancel_order_async(self, order: OrderRecord) -> None:
         self.cancel_order(order)

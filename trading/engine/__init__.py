@@ -7,23 +7,43 @@ in what drives it. What a strategy needs is imported from here: `from trading.en
 from trading.engine.bars import Bar, Timeframe
 from trading.engine.engine import Engine
 from trading.engine.errors import InvalidValue, TradingError
-from trading.engine.orders import OrderRecord, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
+from trading.engine.instruments import Instrument, instrument_of
+from trading.engine.linked import bracket, one_cancels_other, one_triggers_other
+from trading.engine.orders import (
+    CancelRequest,
+    OrderRecord,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    ReplaceRequest,
+    Request,
+    Side,
+    TimeInForce,
+)
 from trading.engine.strategy import Context, IStrategy
 from trading.engine.symbols import Symbol
 
 __all__ = [
     "Bar",
+    "CancelRequest",
     "Context",
     "Engine",
     "IStrategy",
+    "Instrument",
     "InvalidValue",
     "OrderRecord",
     "OrderRequest",
     "OrderStatus",
     "OrderType",
+    "ReplaceRequest",
+    "Request",
     "Side",
     "Symbol",
     "TimeInForce",
     "Timeframe",
     "TradingError",
+    "bracket",
+    "instrument_of",
+    "one_cancels_other",
+    "one_triggers_other",
 ]

@@ -19,7 +19,8 @@ class Bar(msgspec.Struct, gc=False):
     """One bar of one symbol.
 
     ``time`` is the bar's start, in integer nanoseconds since the epoch, UTC. Prices are floats in the quote currency
-    per unit, volume is in units. A bar is never changed once made.
+    per unit, volume is in units. ``bid`` and ``ask`` are the quote at the bar's close, zero where none is known. A bar
+    is never changed once made.
     """
 
     symbol: str
@@ -29,6 +30,8 @@ class Bar(msgspec.Struct, gc=False):
     low: float
     close: float
     volume: float
+    bid: float = 0.0
+    ask: float = 0.0
 
 
 class Timeframe(StrEnum):

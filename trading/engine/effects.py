@@ -8,9 +8,13 @@ from trading.engine.orders import OrderRecord
 
 
 class Submit(msgspec.Struct, frozen=True, gc=False):
-    """Send this order to the venue, once its intent is durable and the order gate is open."""
+    """Send this order to the venue, once its intent is durable and the order gate is open.
+
+    ``linked`` go with it in the same call: the orders that wait for its fills, and its alternatives.
+    """
 
     order: OrderRecord
+    linked: tuple[OrderRecord, ...] = ()
 
 
 class Cancel(msgspec.Struct, frozen=True, gc=False):
@@ -19,4 +23,11 @@ class Cancel(msgspec.Struct, frozen=True, gc=False):
     order: OrderRecord
 
 
-Effect = Submit | Cancel
+class Replace(msgspec.Struct, frozen=True, gc=False):
+    """Ask the venue to put ``by`` in the place of ``order`` in one step; as durable and as gated as a `Submit`."""
+
+    order: OrderRecord
+    by: OrderRecord
+
+
+Effect = Submit | Cancel | Replace

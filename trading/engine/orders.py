@@ -19,11 +19,26 @@ class Side(StrEnum):
 class OrderType(StrEnum):
     MARKET = "market"
     LIMIT = "limit"
+    STOP = "stop"
+    STOP_LIMIT = "stop_limit"
+    TRAILING_STOP = "trailing_stop"
 
 
 class TimeInForce(StrEnum):
+    """How long an order works.
+
+    ``day``: to the close of the session that it is for. ``gtc``: until cancelled. ``gtd``: until ``expires_at``.
+    ``ioc``: what can be filled at once, the rest is cancelled. ``fok``: all of it at once, or nothing. ``opg`` and
+    ``cls``: in the opening or the closing auction alone, as market or limit orders.
+    """
+
     DAY = "day"
     GTC = "gtc"
+    GTD = "gtd"
+    IOC = "ioc"
+    FOK = "fok"
+    OPG = "opg"
+    CLS = "cls"
 
 
 class OrderStatus(StrEnum):
@@ -79,8 +94,15 @@ if set(TRANSITIONS) != set(OrderStatus) or OPEN_STATUSES & FINAL_STATUSES:
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a strategy wants.
 
-    ``qty`` is in units, always positive; ``limit_price`` in the quote currency per unit, for limit orders alone;
-    ``reason`` is the strategy's own word for why, kept with the order.
+    ``qty`` is in units, always positive. ``limit_price`` (limit and stop-limit orders) and ``stop_price`` (stop and
+    stop-limit orders) are in the quote currency per unit. A trailing stop has ``trail_amount`` (quote currency per
+    unit) or ``trail_percent`` (2 is two percent). ``expires_at`` is in nanoseconds, for ``gtd`` alone.
+    ``extended_hours`` lets it trade outside of the regular session; ``reduce_only`` never lets it open or enlarge a
+    position. ``reason`` is the strategy's own word for why, kept with the order.
+
+    ``then`` are orders that wait for this one's fills: together they never trade more than it has filled, and what one
+    of them fills the others lose (a bracket has two, one-triggers-other has one). ``instead`` are alternatives of the
+    same quantity that share it with this order in the same way (one-cancels-other). See `trading.engine.linked`.
     """
 
     symbol: str
@@ -89,7 +111,41 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     type: OrderType = OrderType.MARKET
     time_in_force: TimeInForce = TimeInForce.DAY
     limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    expires_at: int | None = None
+    extended_hours: bool = False
+    reduce_only: bool = False
     reason: str = ""
+    then: tuple[OrderRequest, ...] = ()
+    instead: tuple[OrderRequest, ...] = ()
+
+
+class CancelRequest(msgspec.Struct, frozen=True, gc=False):
+    """A strategy no longer wants this open order of its own."""
+
+    order_id: str
+    reason: str = ""
+
+
+class ReplaceRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A strategy wants other terms for an open order of its own: a new order takes its place in one step.
+
+    What is None stays as it is; ``qty`` is what is still to be filled, by default the old order's remaining quantity.
+    """
+
+    order_id: str
+    qty: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    reason: str = ""
+
+
+#: All that a strategy may ask for.
+Request = OrderRequest | CancelRequest | ReplaceRequest
 
 
 class OrderRecord(msgspec.Struct, kw_only=True, gc=False):
@@ -97,7 +153,9 @@ class OrderRecord(msgspec.Struct, kw_only=True, gc=False):
 
     ``signal`` is ``buy``, ``sell`` or, when the order closes the position, ``flat``; ``collateral`` is the notional of
     the part that opened new exposure when the order was made; ``created_at`` is in nanoseconds; ``before_cancel`` is
-    where a refused cancel leads back to.
+    where a refused cancel leads back to. ``parent_id`` names the order whose fills this one waits for, ``group`` the
+    orders that share one quantity with it, ``replaces`` the order whose place it takes; each is empty where there is
+    none. ``external`` marks what did not come from the run's strategy: a manual order, an exercise, a margin call.
     """
 
     id: str
@@ -110,6 +168,16 @@ class OrderRecord(msgspec.Struct, kw_only=True, gc=False):
     limit_price: Decimal | None
     created_at: int
     signal: str
+    stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    expires_at: int | None = None
+    extended_hours: bool = False
+    reduce_only: bool = False
+    parent_id: str = ""
+    group: str = ""
+    replaces: str = ""
+    external: bool = False
     collateral: Decimal = Decimal(0)
     status: OrderStatus = OrderStatus.INITIALIZED
     before_cancel: OrderStatus = OrderStatus.INITIALIZED

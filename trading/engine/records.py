@@ -20,6 +20,7 @@ from trading.engine.orders import OrderRecord, OrderStatus, Side
 class Kind(StrEnum):
     RUN_STATUS = "run.status"
     EQUITY = "equity"
+    CASH = "cash"
     RISK_HALTED = "risk.halted"
     KILL_ENGAGED = "kill.engaged"
     ORDER_INTENDED = "order.intended"
@@ -33,6 +34,8 @@ class Kind(StrEnum):
     ORDER_CANCELLED = "order.cancelled"
     ORDER_EXPIRED = "order.expired"
     ORDER_UNKNOWN = "order.unknown"
+    ORDER_REPLACED = "order.replaced"
+    ORDER_EXTERNAL = "order.external"
 
 
 #: The state that an order has after a record of this kind. A fill and a refused cancel carry their own.
@@ -46,6 +49,8 @@ STATUS_AFTER: Final[dict[str, OrderStatus]] = {
     Kind.ORDER_CANCELLED: OrderStatus.CANCELLED,
     Kind.ORDER_EXPIRED: OrderStatus.EXPIRED,
     Kind.ORDER_UNKNOWN: OrderStatus.UNKNOWN,
+    Kind.ORDER_REPLACED: OrderStatus.REPLACED,
+    Kind.ORDER_EXTERNAL: OrderStatus.ACCEPTED,
 }
 
 

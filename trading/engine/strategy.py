@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
+import msgspec
+
 from trading.engine.bars import Bar
-from trading.engine.orders import OrderRecord, OrderRequest
+from trading.engine.instruments import Instrument
+from trading.engine.orders import OrderRecord, Request
 from trading.engine.portfolio import Position
 
 
@@ -49,16 +52,35 @@ class Context(Protocol):
     def committed(self) -> Decimal:
         """Notional of the exposure that open orders may still add."""
 
+    def instrument(self, symbol: str) -> Instrument:
+        """Tick, lot, multiplier and, for an option, its terms; raises KeyError outside of the universe."""
+
+    def set_timer(self, name: str, at: int, every: int = 0) -> None:
+        """Have `IStrategy.on_timer` called once event time has reached ``at`` (ns), and ``every`` ns after it.
+
+        A timer of the same name is replaced. Several due times that pass between two bars make one call.
+        """
+
+    def cancel_timer(self, name: str) -> None: ...
+
 
 class IStrategy(ABC):
-    """A trading idea: bars in, order requests out.
+    """A trading idea: bars in, requests out.
 
-    One instance serves one run. It may keep any state of its own, must not do I/O or read a clock, and behaves the same
-    in a backtest, on paper and live. Set ``history`` to the number of past bars per symbol to be kept for it.
+    One instance serves one run. It must not do I/O or read a clock, and behaves the same in a backtest, on paper and
+    live. Set ``history`` to the number of past bars per symbol to be kept for it.
+
+    What a strategy has learned lies in ``state``, a `msgspec.Struct` (indicators are such structs too), so that a
+    snapshot of a run can save it and a resumed run can restore it; a strategy without memory has none.
     """
 
     history: int = 0
+    state: msgspec.Struct | None = None
 
     @abstractmethod
-    def on_bar(self, bar: Bar, context: Context) -> list[OrderRequest]:
-        """Called once per bar, at its close; returns the orders that are wanted now, or an empty list."""
+    def on_bar(self, bar: Bar, context: Context) -> Sequence[Request]:
+        """Called once per bar, at its close; returns what is wanted now: orders, cancels, replaces, or nothing."""
+
+    def on_timer(self, name: str, context: Context) -> Sequence[Request]:
+        """Called when a timer is due, before the bar that has reached its time."""
+        return ()

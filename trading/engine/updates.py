@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from trading.engine.orders import OrderStatus
+from trading.engine.orders import OrderRequest, OrderStatus
 from trading.engine.records import Kind
 
 
@@ -20,6 +20,7 @@ class UpdateKind(StrEnum):
     CANCEL_REFUSED = "cancel_refused"
     EXPIRED = "expired"
     UNKNOWN = "unknown"
+    REPLACED = "replaced"
 
 
 #: The state of an order after an update, and the kind of record that tells it.
@@ -28,6 +29,7 @@ STATE_AFTER: Final = {
     UpdateKind.REJECTED: (OrderStatus.REJECTED, Kind.ORDER_REJECTED),
     UpdateKind.CANCELLED: (OrderStatus.CANCELLED, Kind.ORDER_CANCELLED),
     UpdateKind.EXPIRED: (OrderStatus.EXPIRED, Kind.ORDER_EXPIRED),
+    UpdateKind.REPLACED: (OrderStatus.REPLACED, Kind.ORDER_REPLACED),
     UpdateKind.UNKNOWN: (OrderStatus.UNKNOWN, Kind.ORDER_UNKNOWN),
 }
 #: To an order in another state these are old news: whatever the venue has said since counts for more.
@@ -54,3 +56,33 @@ class OrderUpdate(msgspec.Struct, frozen=True, gc=False):
     price: Decimal = Decimal(0)
     fee: Decimal = Decimal(0)
     reason: str = ""
+
+
+class ExternalOrder(msgspec.Struct, frozen=True, gc=False):
+    """An order that the venue has and the run did not send: a manual one, an exercise, a margin call.
+
+    ``terms`` are its terms, ``client_order_id`` its name from here on; what becomes of it follows as `OrderUpdate`.
+    """
+
+    client_order_id: str
+    time: int
+    terms: OrderRequest
+    venue_order_id: str | None = None
+    reason: str = ""
+
+
+class CashUpdate(msgspec.Struct, frozen=True, gc=False):
+    """Money that came (positive) or went (negative) other than by a fill, in the account's currency.
+
+    ``code`` says what for: ``interest``, ``borrow``, ``dividend``, ``fee``.
+    """
+
+    code: str
+    amount: Decimal
+    time: int
+    symbol: str = ""
+    reason: str = ""
+
+
+#: All that a venue may tell.
+VenueUpdate = OrderUpdate | ExternalOrder | CashUpdate
