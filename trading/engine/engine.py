@@ -15,11 +15,13 @@ from typing import Final
 from trading.engine.bars import Bar, price_of
 from trading.engine.effects import Cancel, Effect, Submit
 from trading.engine.errors import InvalidValue
-from trading.engine.orders import FINAL_STATUSES, OPEN_STATUSES, OrderRecord, OrderRequest, OrderStatus, Side
+from trading.engine.instruments import Instrument, instrument_of
+from trading.engine.orders import FINAL_STATUSES, OPEN_STATUSES, OrderRecord, OrderRequest, OrderStatus, Request, Side
 from trading.engine.portfolio import ZERO, Portfolio, Position
 from trading.engine.records import Fill, Kind, Record
 from trading.engine.risk import Denial, PreTradeCheck
 from trading.engine.strategy import IStrategy
+from trading.engine.timers import Timers
 from trading.engine.updates import NEWS_TO, STATE_AFTER, OrderUpdate, UpdateKind
 
 NO_EFFECTS: Final[tuple[Effect, ...]] = ()
@@ -52,6 +54,8 @@ class Engine:
         self._open: dict[str, OrderRecord] = {}
         self._executions: set[str] = set()
         self._sequence = 0
+        self._timers = Timers()
+        self._instruments = {symbol: instrument_of(symbol) for symbol in self.universe}
         self._positions = self.portfolio.positions
         self._history: dict[str, deque[Bar]] = {}
         self._keeps_history = strategy.history > 0
@@ -71,12 +75,22 @@ class Engine:
         self.bars += 1
         if self._keeps_history:
             self._history[symbol].append(bar)
+        if bar.time >= self._timers.due:
+            return [*self._on_timers(), *self._place(self._decide(bar, self))]
         requests = self._decide(bar, self)
         return self._place(requests) if requests else NO_EFFECTS
 
-    def _place(self, requests: Iterable[OrderRequest]) -> Sequence[Effect]:
+    def _on_timers(self) -> Sequence[Effect]:
+        effects: list[Effect] = []
+        for name in self._timers.take(self.now):
+            effects += self._place(self.strategy.on_timer(name, self))
+        return effects
+
+    def _place(self, requests: Iterable[Request]) -> Sequence[Effect]:
         effects: list[Effect] = []
         for request in requests:
+            if not isinstance(request, OrderRequest):
+                raise InvalidValue(f"strategy asked for {type(request).__name__}, which the engine does not take yet")
             order = self._make(request)
             denial = self._refusal() or self._check(order, self)
             if denial is None:
@@ -278,6 +292,15 @@ class Engine:
 
     def history(self, symbol: str) -> Sequence[Bar]:
         return self._history[symbol]
+
+    def instrument(self, symbol: str) -> Instrument:
+        return self._instruments[symbol]
+
+    def set_timer(self, name: str, at: int, every: int = 0) -> None:
+        self._timers.set(name, at, every)
+
+    def cancel_timer(self, name: str) -> None:
+        self._timers.cancel(name)
 
     def open_orders(self, symbol: str | None = None) -> list[OrderRecord]:
         return [order for order in self._open.values() if symbol is None or order.symbol == symbol]
