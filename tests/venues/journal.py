@@ -1,0 +1,47 @@
+"""What a stub venue has done, on disk before anybody is told: the witness that a test asks afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+
+class Journal:
+    """JSON lines, each flushed to the disk before `write` returns; kept in memory alone without a path."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.entries: list[dict[str, Any]] = []
+        self._file = None if path is None else path.open("a", encoding="utf-8")
+
+    def write(self, kind: str, **facts: Any) -> None:
+        entry = {"kind": kind, **facts}
+        self.entries.append(entry)
+        if self._file is not None:
+            self._file.write(json.dumps(entry, default=_plain) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [entry for entry in self.entries if entry["kind"] == kind]
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The entries of a journal's file; a last line that was cut off is left out."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    raise TypeError(f"a journal cannot keep a {type(value).__name__}")
