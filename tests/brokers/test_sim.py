@@ -6,7 +6,7 @@ from brokers.sim import SimulatedBrokerage
 from tests.engine.builders import MINUTE, Script, bar, buy, engine, sell
 from trading.backtest import Curve, drive
 from trading.engine.errors import InvalidValue
-from trading.engine.orders import OrderRequest, OrderStatus, OrderType, Side, TimeInForce
+from trading.engine.orders import OrderRequest, OrderStatus, Side, TimeInForce
 from trading.engine.records import Kind, ledger_hash
 
 
@@ -61,20 +61,6 @@ def test_a_day_order_expires_on_the_next_trading_day():
     machine, _ = run([bar(100.0), bar(100.0, minute=day)], [request])
     assert fills(machine) == []
     assert [record.kind for record in machine.records][-1] is Kind.ORDER_EXPIRED
-
-
-@pytest.mark.parametrize("days", [1, 3])
-def test_a_day_order_made_on_a_daily_bar_lives_through_the_next_one_alone(days):
-    low = OrderRequest(
-        symbol="SPY", side=Side.BUY, qty=Decimal(2), type=OrderType.LIMIT, limit_price=Decimal(50), reason="low"
-    )
-    market = OrderRequest(symbol="SPY", side=Side.BUY, qty=Decimal(1))
-    venue, day = SimulatedBrokerage(), 24 * 60
-    venue.interval = day * MINUTE
-    bars = [bar(100.0), bar(101.0, minute=days * day), bar(101.0, minute=(days + 1) * day)]
-    machine, _ = run(bars, [market, low], venue=venue)
-    assert fills(machine) == [("SPY", Decimal("101.0"), bars[1].time)]
-    assert (machine.records[-1].kind, machine.records[-1].time) == (Kind.ORDER_EXPIRED, bars[2].time)
 
 
 def test_latency_keeps_an_order_out_of_an_open_that_came_too_soon():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
 from typing import Final
 
@@ -60,6 +60,12 @@ class Instrument(msgspec.Struct, frozen=True):
         if self.tick is not None:
             return self.tick
         return _CENT if price >= _ONE else _SUB_PENNY
+
+    def worse(self, price: Decimal, buy: bool) -> Decimal:
+        """``price`` on a tick, rounded against the trader: up for a buyer, down for a seller, at least one tick."""
+        tick = self.tick_at(price)
+        steps = (price / tick).to_integral_value(ROUND_CEILING if buy else ROUND_FLOOR)
+        return max(steps, _ONE) * tick
 
     def is_on_tick(self, price: Decimal) -> bool:
         return price % self.tick_at(price) == 0

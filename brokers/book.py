@@ -1,0 +1,236 @@
+"""The simulated venue's book: our own resting orders, from their submission to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from brokers.account import Account
+from brokers.agenda import Agenda
+from brokers.crossing import Crossing, closes_in
+from brokers.fills import Filler
+from brokers.matching import Reach, Seen, between, trail
+from brokers.working import NEVER, Pool, WorkingOrder, link
+from trading.engine.bars import Bar
+from trading.engine.calendars import calendar_of
+from trading.engine.instruments import Instrument, instrument_of
+from trading.engine.orders import OrderRecord, OrderType, TimeInForce
+from trading.engine.updates import OrderUpdate, UpdateKind, VenueUpdate
+
+_OVER: Final = {
+    TimeInForce.DAY: "the day is over",
+    TimeInForce.GTD: "its time is over",
+    TimeInForce.OPG: "it was not filled in the opening auction",
+    TimeInForce.CLS: "it was not filled in the closing auction",
+}
+
+
+class FillAt(StrEnum):
+    NEXT_OPEN = "next_open"
+    SAME_CLOSE = "same_close"
+
+
+class Hours(StrEnum):
+    ANY = "any"
+    REGULAR = "regular"
+
+
+class Book:
+    """Resting orders, and what a bar makes of them. What happens is told by ``emit``; the account is booked at once.
+
+    ``interval`` is a bar's length and ``latency`` the delay of an order past its decision, both in nanoseconds.
+    ``reach`` decides what trades inside of a bar.
+    """
+
+    def __init__(
+        self,
+        filler: Filler,
+        emit: Callable[[VenueUpdate], None],
+        fill: FillAt = FillAt.NEXT_OPEN,
+        latency: int = 0,
+        hours: Hours = Hours.ANY,
+        reach: Reach = between,
+    ) -> None:
+        self.account: Account = filler.account
+        self.emit = emit
+        self.reach = reach
+        self.agenda = Agenda()
+        self.instruments: dict[str, Instrument] = {}
+        self.bars: dict[str, Bar] = {}
+        self.interval = 0
+        self.now = 0
+        self._filler = filler
+        self._at_close = fill is FillAt.SAME_CLOSE and not latency
+        self._latency = latency
+        self._regular = hours is Hours.REGULAR
+        self._resting: dict[str, dict[str, WorkingOrder]] = {}
+
+    def instrument(self, symbol: str) -> Instrument:
+        instrument = self.instruments.get(symbol)
+        if instrument is None:
+            instrument = self.instruments[symbol] = instrument_of(symbol)
+        return instrument
+
+    def on_bar(self, bar: Bar) -> bool:
+        """Do what is due by the bar's start, then match the symbol's orders against it; whether that told anything."""
+        time = bar.time
+        self.now = time
+        due = time >= self.agenda.due
+        if due:
+            self.agenda.run(time)
+        self.bars[bar.symbol] = bar
+        resting = self._resting.get(bar.symbol)
+        if not resting:
+            return due
+        works = [work for work in resting.values() if work.live_from <= time and not work.is_waiting]
+        if self._regular:
+            works = self._in_hours(works, bar)
+        if works:
+            Crossing(self, Seen(bar, self.interval)).run(works)
+        return True
+
+    def _in_hours(self, works: list[WorkingOrder], bar: Bar) -> list[WorkingOrder]:
+        calendar = calendar_of(self.instrument(bar.symbol).calendar)
+        if calendar.is_open(bar.time, bar.time + self.interval):
+            return works
+        return [work for work in works if work.order.extended_hours]
+
+    # Orders in and out.
+
+    def submit(self, order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> None:
+        """Take an order with those that depend on it; each is told as accepted."""
+        if not linked:
+            work = self._working(order)
+            self._enter(work)
+            self._begin(work)
+            return
+        works = [self._working(one) for one in (order, *linked)]
+        link(works)
+        for work in works:
+            self._enter(work)
+        for work in works:
+            self._begin(work)
+
+    def replace(self, order: OrderRecord, by: OrderRecord) -> None:
+        """Put ``by`` in the place of ``order``, with all that is linked to it; refused where that is not open."""
+        old = self._find(order)
+        if old is None:
+            self._tell(UpdateKind.REJECTED, by, "the venue has no such open order")
+            return
+        work = self._working(by)
+        work.follow(old)
+        self._leave(old)
+        self._tell(UpdateKind.REPLACED, order)
+        self._enter(work)
+        self._begin(work)
+
+    def cancel(self, order: OrderRecord) -> None:
+        """Cancel an order, and what waits for it if nothing of it was filled; refused where it is not open."""
+        work = self._find(order)
+        if work is None:
+            self._tell(UpdateKind.CANCEL_REFUSED, order, "the venue has no such open order")
+        else:
+            self.finish(work, UpdateKind.CANCELLED)
+
+    def orders(self) -> list[WorkingOrder]:
+        """All that rests, oldest first within each symbol."""
+        return [work for resting in self._resting.values() for work in resting.values()]
+
+    def _find(self, order: OrderRecord) -> WorkingOrder | None:
+        return self._resting.get(order.symbol, {}).get(order.client_order_id)
+
+    def _working(self, order: OrderRecord) -> WorkingOrder:
+        if self._latency:
+            live_from = order.created_at + self.interval + self._latency
+        else:
+            live_from = order.created_at + (not self._at_close)
+        return WorkingOrder(order, self.instrument(order.symbol), live_from)
+
+    def _enter(self, work: WorkingOrder) -> None:
+        order = work.order
+        self._tell(UpdateKind.ACCEPTED, order)
+        self._resting.setdefault(order.symbol, {})[work.key] = work
+        if order.time_in_force is not TimeInForce.GTC:
+            self._set_end(work)
+
+    def _set_end(self, work: WorkingOrder) -> None:
+        """Reckon until when an order works. It was decided at its bar's end, or just before it if it may fill there."""
+        order = work.order
+        if order.time_in_force is TimeInForce.GTD:
+            work.expires = NEVER if order.expires_at is None else order.expires_at
+        elif not work.immediate:
+            calendar = calendar_of(work.instrument.calendar)
+            decided = order.created_at + self.interval + self._latency - self._at_close
+            if order.time_in_force is TimeInForce.OPG:
+                work.auction = calendar.open_from(decided)
+                work.expires = calendar.close_after(work.auction)
+            else:
+                work.expires = calendar.close_after(decided)
+                work.auction = work.expires if order.time_in_force is TimeInForce.CLS else 0
+        self.agenda.at(work.expires, self._expire)
+
+    def _begin(self, work: WorkingOrder) -> None:
+        """Show a new order the close at which it was made: to trade there, or for its trailing stop to start from."""
+        order = work.order
+        bar = self.bars.get(order.symbol)
+        if bar is None or work.done or work.is_waiting:
+            return
+        if self._at_close and bar.time == order.created_at:
+            seen = Seen(bar, self.interval)
+            if not work.auction or closes_in(work, seen):
+                Crossing(self, seen).close(work)
+        elif work.type is OrderType.TRAILING_STOP:
+            trail(work, Seen(bar).close(work.buy))
+
+    def _expire(self, now: int) -> None:
+        for work in self.orders():
+            if work.expires <= now and not work.done:
+                self.finish(work, UpdateKind.EXPIRED, _OVER[work.order.time_in_force])
+
+    # What becomes of them.
+
+    def fill(self, work: WorkingOrder, price: Decimal, seen: Seen) -> list[WorkingOrder]:
+        """Fill what may be filled of an order at ``price``; returns the orders that waited for that."""
+        update = self._filler.fill(work, price, seen, self.now)
+        if update is None:
+            return []
+        self.emit(update)
+        if not work.left:
+            self._leave(work)
+        if work.shares is not None:
+            work.shares.used += update.qty
+            self._end_if_over(work.shares)
+        pool = work.feeds
+        if pool is None:
+            return []
+        waited = [child for child in pool.members if not child.done and child.is_waiting]
+        pool.given += update.qty
+        pool.closed = work.done
+        return waited
+
+    def finish(self, work: WorkingOrder, kind: UpdateKind, reason: str = "") -> None:
+        """End an order that was not filled, or not in full."""
+        self._tell(kind, work.order, reason)
+        self._leave(work)
+        if work.feeds is not None:
+            work.feeds.closed = True
+            self._end_if_over(work.feeds)
+
+    def _leave(self, work: WorkingOrder) -> None:
+        work.done = True
+        del self._resting[work.order.symbol][work.key]
+
+    def _end_if_over(self, pool: Pool) -> None:
+        """Cancel the members of a pool out of which nothing can come any more."""
+        if not pool.is_over:
+            return
+        reason = "the quantity that it shares is filled" if pool.used else "the order that it waits for has ended"
+        for member in pool.members:
+            if not member.done:
+                self.finish(member, UpdateKind.CANCELLED, reason)
+
+    def _tell(self, kind: UpdateKind, order: OrderRecord, reason: str = "") -> None:
+        key = order.client_order_id
+        self.emit(OrderUpdate(kind, key, self.now, venue_order_id=f"sim-{key}", reason=reason))

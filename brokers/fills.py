@@ -1,0 +1,74 @@
+"""One execution at the simulated venue: how much of an order, at what price after slippage, for what fee."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from brokers.account import Account
+from brokers.fees import Execution, Fees
+from brokers.matching import Seen
+from brokers.slippage import Slippage, Volume
+from brokers.working import ZERO, WorkingOrder
+from trading.engine.bars import Bar
+from trading.engine.orders import TimeInForce
+from trading.engine.updates import OrderUpdate, UpdateKind
+
+
+class Filler:
+    """Fills orders and books them in the account at once."""
+
+    def __init__(self, account: Account, slippage: Slippage | None, fees: Fees | None) -> None:
+        self.account = account
+        self._slippage = slippage
+        self._fees = fees
+        self._volumes: dict[str, tuple[int, Volume]] = {}
+
+    def fill(self, work: WorkingOrder, price: Decimal, seen: Seen, now: int) -> OrderUpdate | None:
+        """Fill as much of an order as may be at ``price``, made worse by slippage but never beyond its limit.
+
+        None where nothing may be filled: no volume is left in the bar, a reduce-only order has nothing to reduce, or
+        not all of a fill-or-kill order can be had.
+        """
+        qty = work.in_reach
+        if work.reduce_only:
+            qty = min(qty, self.account.reducible(work.order.symbol, work.buy))
+        volume = self._volume(seen.bar)
+        if volume is not None:
+            qty = volume.allowed(qty, work.instrument)
+        if not qty or (qty < work.left and work.order.time_in_force is TimeInForce.FOK):
+            return None
+        share = ZERO if volume is None else volume.take(qty)
+        return self.book(work, qty, self._worsened(work, price, seen.is_quoted, share), now)
+
+    def book(self, work: WorkingOrder, qty: Decimal, price: Decimal, now: int) -> OrderUpdate:
+        """Book an execution of ``qty`` units at exactly ``price``."""
+        fee = ZERO
+        if self._fees is not None:
+            fee = self._fees(Execution(work.instrument, work.buy, qty, price, now, not work.executions))
+        signed = qty if work.buy else -qty
+        self.account.trade(work.order.symbol, signed, price, work.instrument.multiplier, fee)
+        work.executions += 1
+        work.left -= qty
+        name = f"{work.key}/{work.executions}"
+        return OrderUpdate(UpdateKind.FILL, work.key, now, execution_id=name, qty=qty, price=price, fee=fee)
+
+    def _worsened(self, work: WorkingOrder, price: Decimal, quoted: bool, share: Decimal) -> Decimal:
+        if self._slippage is not None:
+            traded = self._slippage.price(price, work.buy, work.instrument, quoted, share)
+        elif quoted:
+            traded = work.instrument.worse(price, work.buy)
+        else:
+            return price
+        if work.limit is None:
+            return traded
+        return min(traded, work.limit) if work.buy else max(traded, work.limit)
+
+    def _volume(self, bar: Bar) -> Volume | None:
+        """What is left of a bar's volume, None where it does not matter."""
+        if self._slippage is None or self._slippage.volume_share is None:
+            return None
+        time, volume = self._volumes.get(bar.symbol, (-1, None))
+        if time != bar.time or volume is None:
+            volume = Volume(bar.volume, self._slippage.volume_share)
+            self._volumes[bar.symbol] = (bar.time, volume)
+        return volume
