@@ -42,6 +42,7 @@ class Terms:
     trail_percent: Decimal | None = None
     extended_hours: bool = False
     order_class: str = "simple"
+    group: str | None = None
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Event:
-    """``kind``: new, fill, partial_fill, canceled, expired, replaced, rejected. ``order`` as it was at that moment."""
+    """``kind``: new, amended, fill, partial_fill, canceled, expired, replaced, rejected. ``order`` as it was then."""
 
     kind: str
     order: Order
@@ -167,6 +168,18 @@ class Book:
         self._match(new)
         return new
 
+    def amend(self, order_id: str, **changes: object) -> Order:
+        """Other terms for an open order, which stays the same order."""
+        order = self.find(order_id)
+        if order.status not in OPEN:
+            raise Refused("not_replaceable", f"order is already in {order.status} state")
+        for name, value in changes.items():
+            setattr(order.terms, name, value)
+        self.journal.write("amend", id=order.id, client_order_id=order.terms.client_order_id, **changes)
+        self._tell("amended", order)
+        self._match(order)
+        return order
+
     def by_client_id(self, client_order_id: str) -> Order:
         for order in self.orders.values():
             if order.terms.client_order_id == client_order_id:
@@ -211,7 +224,7 @@ class Book:
         now = datetime.now(UTC)
         if not terms.client_order_id:
             terms.client_order_id = str(uuid4())
-        order = Order(str(uuid4()), terms, status, now, now)
+        order = Order(str(uuid4()), terms, status, now, now, group=terms.group)
         self.orders[order.id] = order
         self.journal.write(
             "order",

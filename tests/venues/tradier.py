@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from tests.venues.book import OPEN, ZERO, Book, Event, Order, Refused, Terms
+from tests.venues.book import ZERO, Book, Event, Order, Refused, Terms
 from tests.venues.serving import Stream, Stub, serve_by_hand
 
 TOKEN, ACCOUNT = "stub-token", "VA000000"
@@ -25,6 +25,7 @@ SIDES = {"buy": "buy", "buy_to_cover": "buy", "sell": "sell", "sell_short": "sel
 SIDES |= {"buy_to_open": "buy", "buy_to_close": "buy", "sell_to_open": "sell", "sell_to_close": "sell"}
 STATUSES = {"new": "open", "held": "held", "replaced": "canceled"}
 _DURATIONS = ("day", "gtc", "pre", "post")
+_PRICES = {"price": "limit_price", "stop": "stop_price"}
 _TYPES = ("market", "limit", "stop", "stop_limit")
 
 
@@ -118,18 +119,10 @@ class TradierStub(Stub):
 
     async def _modify(self, request: web.Request) -> web.Response:
         form = await request.post()
-        order = self._find(request)
-        if order.status not in OPEN:
-            raise Refused("not_replaceable", "order already in finalized state")
-        terms = order.terms
-        terms.type = str(form.get("type", terms.type))
-        terms.time_in_force = str(form.get("duration", terms.time_in_force))
-        terms.limit_price = _price(form, "price") if "price" in form else terms.limit_price
-        terms.stop_price = _price(form, "stop") if "stop" in form else terms.stop_price
-        price = self.book.last.get(terms.symbol)
-        if price is not None:
-            self.book.trade(terms.symbol, price)
-        return self._ok(order)
+        names = {"type": "type", "duration": "time_in_force"}
+        changes: dict[str, Any] = {names[name]: str(form[name]) for name in names if name in form}
+        changes |= {field: _price(form, name) for name, field in _PRICES.items() if name in form}
+        return self._ok(self.book.amend(self._find(request).id, **changes))
 
     async def _cancel(self, request: web.Request) -> web.Response:
         order = self.book.cancel(self._find(request).id)

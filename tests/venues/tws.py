@@ -1,0 +1,365 @@
+"""A stub of Interactive Brokers' TWS socket: `python -m tests.venues.tws --port 7497`.
+
+It speaks server version 176 as ib_insync 0.9.86 does: frames of a big-endian length and NUL-terminated fields. What a
+client is told is built in `tests.venues.tws_messages`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.venues import tws_messages as messages
+from tests.venues.book import OPEN, ZERO, Book, Event, Order, Refused, Terms
+from tests.venues.faults import Fault, Faults
+from tests.venues.journal import Journal
+from tests.venues.tws_messages import ACCOUNT, VERSION, Placed
+
+T = TypeVar("T")
+
+TYPES = {"MKT": "market", "LMT": "limit", "STP": "stop", "STP LMT": "stop_limit", "TRAIL": "trailing_stop"}
+TYPES |= {"MOC": "market", "LOC": "limit"}
+EVENT_FAULTS = (Fault.LOSE_EVENT, Fault.DUPLICATE_EVENT, Fault.REORDER_EVENTS, Fault.DROP_STREAM)
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, stub: TwsStub, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.stub = stub
+        self.id = -1
+        self.bars: dict[str, str] = {}
+        self._reader = reader
+        self._writer = writer
+        self._held: list[tuple[Any, ...]] = []
+
+    def send(self, *fields: Any) -> None:
+        text = "".join(f"{field}\0" for field in fields).encode()
+        self._writer.write(struct.pack(">I", len(text)) + text)
+
+    def tell(self, *messages_: tuple[Any, ...]) -> None:
+        """Send what belongs to one event of an order, spoiled as planned."""
+        plan = self.stub.faults.take(*EVENT_FAULTS)
+        if plan is not None and plan.fault is Fault.LOSE_EVENT:
+            return
+        if plan is not None and plan.fault is Fault.DROP_STREAM:
+            self.drop()
+            return
+        if plan is not None and plan.fault is Fault.REORDER_EVENTS:
+            self._held = list(messages_)
+            return
+        twice = 2 if plan is not None else 1
+        for fields in [*messages_ * twice, *self._held]:
+            self.send(*fields)
+        self._held = []
+
+    def drop(self) -> None:
+        self._writer.transport.abort()
+
+    async def serve(self) -> None:
+        try:
+            await self._reader.readexactly(4)
+            await self._frame()
+            self.send(VERSION, f"{datetime.now(UTC):%Y%m%d %H:%M:%S} UTC")
+            while True:
+                fields = (await self._frame()).decode().split("\0")[:-1]
+                self.stub.hear(self, fields)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.stub.clients.discard(self)
+            self._writer.close()
+
+    async def _frame(self) -> bytes:
+        [length] = struct.unpack(">I", await self._reader.readexactly(4))
+        return await self._reader.readexactly(length)
+
+
+class TwsStub:
+    """Orders are known by the client's own numbers; each also has a permanent one.
+
+    Open orders go on working while no client is connected. A client hears of its own orders and executions alone.
+    """
+
+    def __init__(self, book: Book | None = None) -> None:
+        self.book = book or Book(unique_client_ids=False)
+        self.faults = Faults()
+        self.clients: set[Client] = set()
+        self.placed: dict[str, Placed] = {}
+        self.port = 0
+        self.commission = Decimal("1.00")
+        self.history: dict[str, list[tuple[Any, ...]]] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._next_id = 1
+        self._waiting: list[tuple[Placed, Terms]] = []
+        self._executions: list[tuple[Placed, Event]] = []
+        self.book.listeners.append(self._on_event)
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Call something of the stub in its own thread, from a test's, and wait for it."""
+        assert self.loop is not None
+
+        async def work() -> T:
+            return function(*args)
+
+        return asyncio.run_coroutine_threadsafe(work(), self.loop).result(10)
+
+    def trade(self, symbol: str, price: str | Decimal, size: str | Decimal | None = None) -> None:
+        self.call(self.book.trade, symbol, Decimal(price), None if size is None else Decimal(size))
+
+    def error(self, code: int, text: str, request: int = -1) -> None:
+        """Tell every client of an error or a notice: 1100, 1101, 1102, 2104, …"""
+        for client in list(self.clients):
+            client.send(*messages.error(request, code, text))
+
+    def five_second_bar(self, symbol: str, epoch: int, prices: tuple[float, float, float, float], volume: int) -> None:
+        for client in list(self.clients):
+            for request, wanted in client.bars.items():
+                if wanted == symbol:
+                    client.send(50, 3, request, epoch, *prices, volume, prices[3], 1)
+
+    # What clients ask for, by the number of the request.
+
+    def hear(self, client: Client, fields: list[str]) -> None:
+        handler = getattr(self, f"_on_{fields[0]}", None)
+        if handler is not None:
+            handler(client, fields)
+
+    def _on_71(self, client: Client, fields: list[str]) -> None:
+        """startApi"""
+        number = int(fields[2])
+        if any(one.id == number for one in self.clients):
+            client.send(*messages.error(-1, 326, "Unable to connect as the client id is already in use."))
+            client.drop()
+            return
+        client.id = number
+        self.clients.add(client)
+        client.send(15, 1, ACCOUNT)
+        client.send(9, 1, self._next_id)
+
+    def _on_8(self, client: Client, fields: list[str]) -> None:
+        client.send(9, 1, self._next_id)
+
+    def _on_5(self, client: Client, fields: list[str]) -> None:
+        """reqOpenOrders: the client's own"""
+        self._open_orders(client, lambda placed: placed.client_id == client.id)
+
+    def _on_16(self, client: Client, fields: list[str]) -> None:
+        """reqAllOpenOrders"""
+        self._open_orders(client, lambda placed: True)
+
+    def _open_orders(self, client: Client, wanted: Callable[[Placed], bool]) -> None:
+        for placed in self.placed.values():
+            order = self.book.orders[placed.book_id]
+            if order.status in OPEN and wanted(placed):
+                client.send(*messages.open_order(placed, order))
+                client.send(*messages.order_status(placed, order))
+        client.send(53, 1)
+
+    def _on_99(self, client: Client, fields: list[str]) -> None:
+        client.send(102)
+
+    def _on_61(self, client: Client, fields: list[str]) -> None:
+        for symbol, qty in self.book.positions.items():
+            if qty:
+                client.send(61, 3, ACCOUNT, *messages.contract(symbol), qty, self.book.costs[symbol] / qty)
+        client.send(62, 1)
+
+    def _account(self) -> dict[str, Decimal]:
+        value = sum((qty * self.book.last.get(one, ZERO) for one, qty in self.book.positions.items()), ZERO)
+        equity = self.book.cash + value
+        return {"TotalCashValue": self.book.cash, "NetLiquidation": equity, "BuyingPower": self.book.cash}
+
+    def _on_6(self, client: Client, fields: list[str]) -> None:
+        for tag, figure in self._account().items():
+            client.send(6, 2, tag, figure, "USD", ACCOUNT)
+        client.send(54, 1, ACCOUNT)
+
+    def _on_76(self, client: Client, fields: list[str]) -> None:
+        client.send(74, 1, fields[2])
+
+    def _on_62(self, client: Client, fields: list[str]) -> None:
+        for tag, figure in self._account().items():
+            client.send(63, 1, fields[2], ACCOUNT, tag, figure, "USD")
+        client.send(64, 1, fields[2])
+
+    def _on_7(self, client: Client, fields: list[str]) -> None:
+        """reqExecutions: the client's own, of today"""
+        for placed, event in self._executions:
+            if placed.client_id == client.id:
+                client.send(*messages.execution(int(fields[2]), placed, event))
+                client.send(*messages.commission(event.execution_id, self.commission))
+        client.send(55, 1, fields[2])
+
+    def _on_49(self, client: Client, fields: list[str]) -> None:
+        client.send(49, 1, int(datetime.now(UTC).timestamp()))
+
+    def _on_9(self, client: Client, fields: list[str]) -> None:
+        symbol = fields[4]
+        if symbol not in self.book.last:
+            client.send(*messages.error(int(fields[2]), 200, "No security definition has been found for the request"))
+            return
+        client.send(*messages.contract_details(int(fields[2]), symbol))
+        client.send(52, 1, fields[2])
+
+    def _on_20(self, client: Client, fields: list[str]) -> None:
+        rows = self.history.get(fields[3], [])
+        client.send(17, fields[1], "", "", len(rows), *[field for row in rows for field in row])
+
+    def _on_50(self, client: Client, fields: list[str]) -> None:
+        client.bars[fields[2]] = fields[4]
+
+    def _on_51(self, client: Client, fields: list[str]) -> None:
+        client.bars.pop(fields[2], None)
+
+    def _on_4(self, client: Client, fields: list[str]) -> None:
+        """cancelOrder"""
+        number = int(fields[2])
+        plan = self.faults.take(Fault.REFUSE_ERROR, Fault.SWALLOW, where="cancel")
+        if plan is not None and plan.fault is Fault.SWALLOW:
+            return
+        placed = self._find(client, number)
+        if placed is None or plan is not None:
+            client.send(*messages.error(number, 10147, f"OrderId {number} that needs to be cancelled is not found."))
+            return
+        try:
+            self.book.cancel(placed.book_id)
+        except Refused:
+            state = self.book.orders[placed.book_id].status.title()
+            text = f"OrderId {number} that needs to be cancelled can not be cancelled, state: {state}."
+            client.send(*messages.error(number, 10148, text))
+        else:
+            client.send(*messages.error(number, 202, "Order Canceled - reason:"))
+
+    def _on_58(self, client: Client, fields: list[str]) -> None:
+        """reqGlobalCancel: everybody's orders"""
+        self.book.cancel_all()
+
+    def _on_3(self, client: Client, fields: list[str]) -> None:
+        """placeOrder: a new order, or, under a number that is taken, other terms for it"""
+        plan = self.faults.take(Fault.SWALLOW, Fault.REFUSE_ERROR, where="place")
+        number = int(fields[1])
+        if plan is not None:
+            if plan.fault is Fault.REFUSE_ERROR:
+                client.send(*messages.error(number, 201, "Order rejected - reason:the venue does not take it"))
+            return
+        placed, terms, transmit = messages.placed(client.id, fields, TYPES)
+        self._next_id = max(self._next_id, number + 1)
+        known = self._find(client, number)
+        if known is not None:
+            self._change(client, known, terms)
+        else:
+            self._waiting.append((placed, terms))
+            if transmit:
+                waiting, self._waiting = self._waiting, []
+                self._transmit(client, waiting)
+
+    def _change(self, client: Client, placed: Placed, terms: Terms) -> None:
+        changes = {"limit_price": terms.limit_price, "stop_price": terms.stop_price, "qty": terms.qty}
+        try:
+            self.book.amend(placed.book_id, **changes)
+        except Refused as refusal:
+            client.send(*messages.error(placed.number, 104, f"Cannot modify a filled order. {refusal}"))
+
+    def _transmit(self, client: Client, waiting: list[tuple[Placed, Terms]]) -> None:
+        """Place what has been gathered: parents with their children, and one-cancels-all groups."""
+        children = [one for one in waiting if one[0].parent]
+        for placed, terms in waiting:
+            if placed.parent:
+                continue
+            legs = [one for one in children if one[0].parent == placed.number]
+            for one, leg_terms in [(placed, terms), *legs]:
+                self.placed[one.key(leg_terms)] = one
+            try:
+                self.book.submit(terms, tuple(leg[1] for leg in legs))
+            except Refused as refusal:
+                for one, _ in [(placed, terms), *legs]:
+                    client.send(*messages.error(one.number, 201, f"Order rejected - reason:{refusal}"))
+
+    def _find(self, client: Client, number: int) -> Placed | None:
+        for placed in self.placed.values():
+            if placed.number == number and placed.client_id == client.id and placed.book_id:
+                return placed
+        return None
+
+    # What the book does.
+
+    def _on_event(self, event: Event) -> None:
+        order = event.order
+        placed = self._placed_of(order)
+        if placed is None:
+            return
+        placed.book_id = order.id
+        fields: list[tuple[Any, ...]] = []
+        if event.kind in ("new", "amended"):
+            fields.append(messages.open_order(placed, order))
+        if event.execution_id:
+            self._executions.append((placed, event))
+            fields.append(messages.execution(-1, placed, event))
+            self.book.cash -= self.commission
+        fields.append(messages.order_status(placed, order, event.price))
+        if event.execution_id:
+            fields.append(messages.commission(event.execution_id, self.commission))
+        for client in list(self.clients):
+            if client.id == placed.client_id:
+                client.tell(*fields)
+
+    def _placed_of(self, order: Order) -> Placed | None:
+        return self.placed.get(Placed.key_of(order.terms))
+
+
+@contextmanager
+def serving(stub: TwsStub, port: int = 0) -> Iterator[TwsStub]:
+    """Run a stub in a thread until the block ends."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="stub tws", daemon=True)
+    thread.start()
+
+    async def start() -> asyncio.Server:
+        server = await asyncio.start_server(lambda r, w: Client(stub, r, w).serve(), "127.0.0.1", port)
+        stub.loop, stub.port = loop, server.sockets[0].getsockname()[1]
+        return server
+
+    async def stop(server: asyncio.Server) -> None:
+        server.close()
+        for client in list(stub.clients):
+            client.drop()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    server = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    try:
+        yield stub
+    finally:
+        asyncio.run_coroutine_threadsafe(stop(server), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=7497)
+    parser.add_argument("--journal", type=Path, help="a file for the journal, JSON lines")
+    parser.add_argument("--price", action="append", default=[], metavar="SYMBOL=PRICE", help="a first price")
+    options = parser.parse_args()
+    book = Book(Journal(options.journal), unique_client_ids=False)
+    for text in options.price:
+        symbol, _, price = text.partition("=")
+        book.trade(symbol, Decimal(price))
+    with serving(TwsStub(book), options.port) as stub:
+        print(f"listening at 127.0.0.1:{stub.port}")
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
