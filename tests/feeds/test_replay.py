@@ -137,10 +137,15 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name, reason):
         prepared(tmp_path / name)
 
 
-def test_a_folder_is_not_a_file(tmp_path):
-    (tmp_path / "bars.csv").mkdir()
-    with pytest.raises(FeedError, match="is not a file"):
-        prepared(tmp_path / "bars.csv")
+def test_quotes_are_read_where_a_file_has_them(file):
+    write(file, [row(0) + ",10.9,11.1", row(1) + ",,"], f"{HEADER},bid,ask")
+    assert [(bar.bid, bar.ask) for bar in prepared(file).bars()] == [(10.9, 11.1), (0.0, 0.0)]
+
+
+def test_an_impossible_quote_is_named(file):
+    write(file, [row(0) + ",-1,11.1"], f"{HEADER},bid,ask")
+    with pytest.raises(FeedError, match=r"line 2: bid is less than zero"):
+        prepared(file)
 
 
 def test_nothing_is_read_before_it_is_prepared(tmp_path):

@@ -32,13 +32,14 @@ def missing_minutes(times: Ints, interval: int) -> int:
     """
     if not 0 < interval < DAY:
         return 0
-    day = (times + _offsets(times)) // DAY
+    day = (times + offsets(times)) // DAY
     steps = np.diff(times)[np.diff(day) == 0]
     return int(np.maximum(steps // interval - 1, 0).sum()) * interval // MINUTE
 
 
-def _offsets(times: Ints) -> Ints:
-    """New York's distance from UTC at each time; asked once per UTC day, at noon, since it changes at night."""
+def offsets(times: Ints) -> Ints:
+    """New York's distance from UTC at each time, in nanoseconds; asked once per UTC day, at noon, since it changes at
+    night."""
     days, index = np.unique(times // DAY, return_inverse=True)
     return np.array([_offset_at_noon(int(day)) for day in days], np.int64)[index]
 

@@ -22,14 +22,17 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 
 PRICES: Final = ("open", "high", "low", "close")
 FIGURES: Final = (*PRICES, "volume")
+#: The quote at a bar's close, which a file may have; zero or an empty cell is no quote.
+QUOTES: Final = ("bid", "ask")
 COLUMNS: Final = ("timestamp", "symbol", *FIGURES)
 #: More than any instrument costs, and little enough for sums over a long run to stay exact to the cent.
 HIGHEST_PRICE: Final = 1e9
 HIGHEST_VOLUME: Final = 1e15
 
 _TIME: Final = pa.timestamp("ns", "UTC")
-_TYPES: Final = {"timestamp": _TIME, "symbol": pa.string(), **{name: pa.float64() for name in FIGURES}}
-_WANTED: Final = {"timestamp": "a time", "symbol": "a symbol", **dict.fromkeys(FIGURES, "a number")}
+_NUMBERS: Final = (*FIGURES, *QUOTES)
+_TYPES: Final = {"timestamp": _TIME, "symbol": pa.string(), **{name: pa.float64() for name in _NUMBERS}}
+_WANTED: Final = {"timestamp": "a time", "symbol": "a symbol", **dict.fromkeys(_NUMBERS, "a number")}
 
 
 class _BadRow(Exception):
@@ -43,10 +46,10 @@ class _BadRow(Exception):
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a file in their order, all of one length n.
+    """Rows in their order, all of one length n.
 
     ``times`` in nanoseconds since the epoch, UTC; ``codes`` index into ``names``; ``figures`` holds open, high, low,
-    close (quote currency per unit) and volume (units).
+    close (quote currency per unit) and volume (units), and bid and ask where the file has them.
     """
 
     times: Ints
@@ -54,68 +57,92 @@ class Table:
     names: list[str]
     figures: dict[str, Floats]
 
+    def rows(self, chosen: Ints) -> Table:
+        """The rows with these indices, in this order."""
+        figures = {name: column[chosen] for name, column in self.figures.items()}
+        return Table(self.times[chosen], self.codes[chosen], self.names, figures)
 
-def read_table(path: Path, shown: str) -> Table:
+
+def read_table(path: Path, shown: str, symbol: str | None = None) -> Table:
     """Read and check a file, which errors call ``shown``; raises `FeedError`, naming the line (of a CSV file; the
-    header is line 1) or the row (of a Parquet file; the first is row 1)."""
+    header is line 1) or the row (of a Parquet file; the first is row 1).
+
+    ``symbol`` is that of all rows where the file has no such column; None asks for the column.
+    """
     form = _FORMS.get(path.suffix.lower())
     if form is None:
-        raise FeedError(f"must be one of {', '.join(_FORMS)}", shown)
+        raise FeedError(f"must be one of {', '.join(SUFFIXES)}, or a folder of them", shown)
     if not path.is_file():
         raise FeedError("there is no such file" if not path.exists() else "is not a file", shown)
-    read, line_of = form
+    read, _ = form
     try:
         try:
-            return _checked(_converted(read(path)))
+            return _checked(_converted(read(path, symbol)))
         except _BadRow as bad:
-            line = line_of(path, bad.row)
-            raise FeedError(bad.reason if line else f"row {bad.row + 1}: {bad.reason}", shown, line) from bad
+            raise bad_row(path, shown, bad.row, bad.reason) from bad
     except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         raise FeedError(f"cannot be read: {error}", shown) from error
     except _BadFile as error:
         raise FeedError(str(error), shown) from error
 
 
+def bad_row(path: Path, shown: str, row: int, reason: str) -> FeedError:
+    """What is wrong with a row of data, by its index, as an error that names its line or its row."""
+    line = _FORMS[path.suffix.lower()][1](path, row)
+    return FeedError(reason if line else f"row {row + 1}: {reason}", shown, line)
+
+
 class _BadFile(Exception):
     """A file that is wrong as a whole."""
 
 
-def _check_header(found: list[str]) -> None:
-    missing = [name for name in COLUMNS if name not in found]
+def _columns(found: list[str], symbol: str | None) -> list[str]:
+    """The columns to read, of those that a file has."""
+    needed = [name for name in COLUMNS if name != "symbol" or symbol is None or name in found]
+    missing = [name for name in needed if name not in found]
     if missing:
-        raise _BadFile(f"has no column {', '.join(missing)}; needed are {', '.join(COLUMNS)}")
-    doubled = [name for name in COLUMNS if found.count(name) > 1]
+        raise _BadFile(f"has no column {', '.join(missing)}; needed are {', '.join(needed)}")
+    wanted = [*needed, *(name for name in QUOTES if name in found)]
+    doubled = [name for name in wanted if found.count(name) > 1]
     if doubled:
         raise _BadFile(f"has the column {doubled[0]} twice")
+    return wanted
 
 
-def _read_csv(path: Path) -> pa.Table:
+def _named(table: pa.Table, symbol: str | None) -> pa.Table:
+    """The table with its column of symbols."""
+    if "symbol" in table.column_names:
+        return table
+    return table.append_column("symbol", pa.repeat(pa.scalar(symbol, pa.string()), table.num_rows))
+
+
+def _read_csv(path: Path, symbol: str | None) -> pa.Table:
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         header = next(csv.reader(file), None)
     if header is None:
         raise _BadFile(f"is empty; its first line must name the columns {', '.join(COLUMNS)}")
-    _check_header(header)
+    columns = _columns(header, symbol)
     try:
-        return _read_text(path, use_threads=True)
+        return _named(_read_text(path, columns, use_threads=True), symbol)
     except pa.ArrowInvalid:
-        return _read_and_name_the_row(path)
+        return _named(_read_and_name_the_row(path, columns), symbol)
 
 
-def _read_text(path: Path, use_threads: bool) -> pa.Table:
+def _read_text(path: Path, columns: list[str], use_threads: bool) -> pa.Table:
     """All cells as text, so that one cast, of which the failing row can be found, says what is readable."""
     options = arrow_csv.ConvertOptions(
-        include_columns=list(COLUMNS),
-        column_types=dict.fromkeys(COLUMNS, pa.string()),
+        include_columns=columns,
+        column_types=dict.fromkeys(columns, pa.string()),
         null_values=[""],
         strings_can_be_null=True,
     )
     return arrow_csv.read_csv(path, arrow_csv.ReadOptions(use_threads=use_threads), convert_options=options)
 
 
-def _read_and_name_the_row(path: Path) -> pa.Table:
+def _read_and_name_the_row(path: Path, columns: list[str]) -> pa.Table:
     """Arrow tells the row of a malformed line only when it reads by one thread."""
     try:
-        return _read_text(path, use_threads=False)
+        return _read_text(path, columns, use_threads=False)
     except pa.ArrowInvalid as error:
         match = re.search(r"Row #(\d+): (?:CSV conversion error to \w+: )?([^:]*)", str(error))
         if match is None:
@@ -136,16 +163,16 @@ def _csv_line(path: Path, row: int) -> int | None:
     return None
 
 
-def _read_parquet(path: Path) -> pa.Table:
+def _read_parquet(path: Path, symbol: str | None) -> pa.Table:
     file = parquet.ParquetFile(path)
     schema = file.schema_arrow
-    _check_header(schema.names)
+    columns = _columns(schema.names, symbol)
     kind = schema.field("timestamp").type
     if pa.types.is_timestamp(kind) and kind.tz is None:
         raise _BadFile("the column timestamp has no time zone: write it as UTC")
     if not (pa.types.is_timestamp(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise _BadFile(f"the column timestamp holds {kind}: write times in UTC")
-    return file.read(columns=list(COLUMNS))
+    return _named(file.read(columns=columns), symbol)
 
 
 def _parquet_line(path: Path, row: int) -> int | None:
@@ -153,15 +180,17 @@ def _parquet_line(path: Path, row: int) -> int | None:
 
 
 _FORMS: Final = {".csv": (_read_csv, _csv_line), ".parquet": (_read_parquet, _parquet_line)}
+SUFFIXES: Final = tuple(_FORMS)
 
 
 def _converted(table: pa.Table) -> pa.Table:
     """The columns in the types that the rest works with; raises `_BadRow` for a cell that has none of it."""
-    columns = [_cast(name, table.column(name).combine_chunks()) for name in COLUMNS]
-    return pa.table(dict(zip(COLUMNS, columns, strict=True)))
+    return pa.table({name: _cast(name, table.column(name).combine_chunks()) for name in table.column_names})
 
 
 def _cast(name: str, column: Any) -> Any:
+    if name in QUOTES:
+        column = pc.fill_null(column, pa.scalar("0").cast(column.type))
     if column.null_count:
         raise _BadRow(pc.index(pc.is_null(column), True).as_py(), f"{name} is empty")
     try:
@@ -201,9 +230,10 @@ def _checked(table: pa.Table) -> Table:
     times = table.column("timestamp").cast(pa.int64()).to_numpy()
     symbols = table.column("symbol").combine_chunks().dictionary_encode()
     codes = symbols.indices.to_numpy().astype(np.int64)
-    figures = {name: table.column(name).to_numpy() for name in FIGURES}
+    figures = {name: table.column(name).to_numpy() for name in _NUMBERS if name in table.column_names}
     faults = [
         *(fault for name in PRICES for fault in _price_faults(name, figures[name])),
+        *(fault for name in QUOTES if name in figures for fault in _quote_faults(name, figures[name])),
         (_first(~np.isfinite(figures["volume"])), "volume is not a finite number"),
         (_first(figures["volume"] < 0), "volume is negative"),
         (_first(figures["volume"] > HIGHEST_VOLUME), f"volume is more than {HIGHEST_VOLUME:.0f}"),
@@ -221,6 +251,14 @@ def _price_faults(name: str, prices: Floats) -> list[tuple[int | None, str]]:
     return [
         (_first(~np.isfinite(prices)), f"{name} is not a finite number"),
         (_first(prices <= 0), f"{name} is not more than zero"),
+        (_first(prices > HIGHEST_PRICE), f"{name} is more than {HIGHEST_PRICE:.0f}"),
+    ]
+
+
+def _quote_faults(name: str, prices: Floats) -> list[tuple[int | None, str]]:
+    return [
+        (_first(~np.isfinite(prices)), f"{name} is not a finite number"),
+        (_first(prices < 0), f"{name} is less than zero"),
         (_first(prices > HIGHEST_PRICE), f"{name} is more than {HIGHEST_PRICE:.0f}"),
     ]
 
