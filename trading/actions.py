@@ -18,6 +18,7 @@ from trading import dispatch, ledger, recipes, runner
 from trading.admission import GateRefused, KillEngaged, admit
 from trading.engine.bars import to_nanos
 from trading.engine.records import Kind, Record
+from trading.lease import announce_stop
 from trading.models import Bot, BotVersion, Mode, Run, RunStatus
 from trading.recipes import Recipe
 
@@ -120,6 +121,7 @@ def stop(run: Run, *, principal: Principal) -> Run:
     if run.status in ENDED:
         return run
     Run.objects.filter(pk=run.pk).update(stop_requested_at=Now())
+    announce_stop(run.pk)
     audit.record(principal, "run.stop", f"run:{run.id}", name=run.name)
     if run.status == RunStatus.QUEUED:
         now = datetime.now(UTC)

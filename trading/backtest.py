@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Iterable
 
 from brokers.base import IBrokerage
+from trading.endings import FEED_ENDED, STOPPED
 from trading.engine.bars import Bar
 from trading.engine.effects import Submit
 from trading.engine.engine import Engine
@@ -64,7 +65,7 @@ def drive(
         if engine.halted or (progress and not engine.bars % PROGRESS_EVERY and not progress(engine.bars)):
             whole = False
             break
-    drain(engine, venue, engine.halted or "the feed ended")
+    drain(engine, venue, engine.halted or (FEED_ENDED if whole else STOPPED).reason)
     return whole
 
 

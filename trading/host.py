@@ -20,6 +20,7 @@ from trading.lease import Lease, claim, keeper
 from trading.ledger import LeaseLost
 from trading.models import Run
 from trading.show import Show, show_of, show_records
+from trading.stopping import HandedBack
 from trading.summary import RunSummary
 
 log = logging.getLogger(__name__)
@@ -39,9 +40,16 @@ def run_session(run_id: UUID, observer: Show | None = None, **secrets: Any) -> R
     return _own(run_id, work, observer)
 
 
-def run_backtest(run_id: UUID, observer: Show | None = None) -> RunSummary | None:
-    """Run a queued backtest to its end in this thread; None when it is not for the taking."""
-    return _own(run_id, runner.backtest, observer)
+def run_backtest(run_id: UUID, observer: Show | None = None, *, hand_back: bool = False) -> RunSummary | None:
+    """Run a queued backtest to its end in this thread; None when it is not for the taking.
+
+    With ``hand_back`` a process that is to end leaves it to another worker, and answers None too; without, it stops.
+    """
+
+    def work(run: Run, lease: Lease, show: Show) -> RunSummary:
+        return runner.backtest(run, lease, show, hand_back=hand_back)
+
+    return _own(run_id, work, observer)
 
 
 def _own(run_id: UUID, work: Work, observer: Show | None) -> RunSummary | None:
@@ -56,6 +64,9 @@ def _own(run_id: UUID, work: Work, observer: Show | None) -> RunSummary | None:
     except LeaseLost:
         log.error("run %s was taken from this process", run_id)
         return None
+    except HandedBack:
+        _hand_back(run_id, lease)
+        return None
     except Exception as error:
         return _fail(run_id, lease, error, observer)
     finally:
@@ -69,6 +80,15 @@ def _let_go(run_id: UUID, lease: Lease) -> None:
         ledger.anchor_heads(run_id)
     except (DatabaseError, psycopg.Error) as error:
         log.warning("the chain of run %s is anchored later: %s", run_id, error)
+
+
+def _hand_back(run_id: UUID, lease: Lease) -> None:
+    """Queue the run again; the supervisor tells the workers, for this one would take the message and drop it."""
+    reason = "left to another worker: its worker was told to end"
+    record = Record(Kind.RUN_STATUS, to_nanos(datetime.now(UTC)), reason=reason, data={"status": "queued"})
+    ledger.append_now(run_id, [record], token=lease.token)
+    Run.objects.filter(pk=run_id).update(resent_at=None)
+    log.info("run %s is %s", run_id, reason)
 
 
 def stop_all() -> int:

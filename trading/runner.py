@@ -40,6 +40,7 @@ from trading.paper_trading import PaperTradingSession
 from trading.recipes import Recipe, load_config, parse
 from trading.recipes.credentials import check_given, completed, secrets_of
 from trading.show import Show, show_of
+from trading.stopping import Stopping, TimeLeft
 from trading.strategies import STRATEGIES
 from trading.summary import RunSummary
 
@@ -69,6 +70,14 @@ class Parts:
     def bars(self) -> Iterator[Bar]:
         session = self.recipe.session
         return bounded(self.feed.bars(), session.max_bars, session.duration_minutes)
+
+    def total_bars(self) -> int | None:
+        """How many bars there will be, of a prepared feed; None while only the bars themselves can tell."""
+        session = self.recipe.session
+        if session.duration_minutes is not None:
+            return None
+        known = [count for count in (self.feed.summary().get("bars"), session.max_bars) if count is not None]
+        return min(known, default=None)
 
     def check_ends(self) -> None:
         """Raise `InvalidValue` where the bars would never end, which only an operator's session may do."""
@@ -150,28 +159,32 @@ def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingS
     )
 
 
-def backtest(run: Run, lease: Lease, show: Show) -> RunSummary:
-    """Run a claimed backtest to its end, show its progress, and write it to the ledger."""
+def backtest(run: Run, lease: Lease, show: Show, *, hand_back: bool = False) -> RunSummary:
+    """Run a claimed backtest to its end, show its progress, and write it to the ledger, whole or not at all.
+
+    Raises `trading.stopping.HandedBack` where its worker is to end and ``hand_back`` leaves the run to another one.
+    """
     started = time.perf_counter()
+    stopping = Stopping(lease, hand_back=hand_back)
     parts = assemble(parse(run.recipe))
     parts.check_ends()
-    _record_status(run.id, lease, {"status": "running", "started_at": datetime.now(UTC).isoformat()})
+    status = _status({"status": "running", "started_at": datetime.now(UTC).isoformat()})
+    ledger.append_now(run.id, [status], token=lease.token)
     show("start", run.name, None)
-    parts.prepare()
     engine, curve = parts.engine(run.id), Curve()
-    total = parts.feed.summary().get("bars")
-    stopping: list[bool] = []
-    lease.on_stop = lambda: stopping.append(True)
+    ready = stopping.done(parts.prepare)
+    fed = {"feed": parts.feed.summary()} if ready else {}
+    left = TimeLeft(parts.total_bars() if ready else None)
 
     def progress(bars: int) -> bool:
-        show("bar.processed", f"{bars} bars", engine.now, bars=bars, total=total, fills=engine.fills)
-        return not stopping
+        figures = {"bars": bars, "total": left.total, "fills": engine.fills, "seconds_left": left.after(bars)}
+        show("bar.processed", f"{bars} bars", engine.now, **figures)
+        return not stopping.wanted()
 
-    whole = drive(
-        engine, parts.brokerage, parts.bars(), curve, watch_of(parts.limits, parts.brokerage.starting_cash), progress
-    )
+    watch = watch_of(parts.limits, parts.brokerage.starting_cash)
+    whole = ready and drive(engine, parts.brokerage, parts.bars(), curve, watch, progress)
     ending = FEED_ENDED if whole else halted(engine.halted) if engine.halted else STOPPED
-    times, equity = one_per_stamp(np.frombuffer(curve.times, np.int64), np.frombuffer(curve.equity, np.float64))
+    times, equity = one_per_stamp(np.asarray(curve.times, np.int64), np.asarray(curve.equity, np.float64))
     summary = RunSummary.of(
         run.id,
         ending.status,
@@ -179,17 +192,14 @@ def backtest(run: Run, lease: Lease, show: Show) -> RunSummary:
         reason=ending.reason,
         ledger_hash=ledger_hash(engine.records),
         seconds=time.perf_counter() - started,
-        metrics={
-            **performance(times, equity, float(engine.portfolio.starting_cash)),
-            "feed": parts.feed.summary(),
-        },
+        metrics={**performance(times, equity, float(engine.portfolio.starting_cash)), **fed},
     )
+    # One append: a backtest whose owner was lost has left nothing behind, so that another one begins afresh.
+    engine.records.append(_status({"status": ending.status, "reason": ending.reason, **summary.columns()}))
     ledger.append_now(run.id, engine.records, token=lease.token, curve=(times, equity))
-    _record_status(run.id, lease, {"status": ending.status, "reason": ending.reason, **summary.columns()})
     show("done", ending.status, engine.now, run_id=str(run.id), result=summary.as_dict())
     return summary
 
 
-def _record_status(run_id: UUID, lease: Lease, data: dict[str, Any]) -> None:
-    record = Record(Kind.RUN_STATUS, to_nanos(datetime.now(UTC)), reason=data.get("reason", ""), data=data)
-    ledger.append_now(run_id, [record], token=lease.token)
+def _status(data: dict[str, Any]) -> Record:
+    return Record(Kind.RUN_STATUS, to_nanos(datetime.now(UTC)), reason=data.get("reason", ""), data=data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -15,7 +16,7 @@ from trading.engine.bars import to_nanos
 from trading.engine.orders import OPEN_STATUSES, OrderRecord, OrderStatus, OrderType, Side, TimeInForce
 from trading.engine.records import Kind, Record
 from trading.lease import RENEW_SECONDS
-from trading.models import Order, Run, RunStatus
+from trading.models import Mode, Order, Run, RunStatus
 from trading.show import show_of, show_records
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ UNCLAIMED_SECONDS = 10
 RESEND_SECONDS = 120
 #: A living owner renews within this time once the database is back, so only who does not is lost.
 SECOND_LOOK_SECONDS = 2 * RENEW_SECONDS
+#: A backtest that has cost so many workers their lives is not given to one more.
+BACKTEST_ATTEMPTS = 3
 OWNED = [RunStatus.STARTING, RunStatus.RUNNING, RunStatus.REDUCING, RunStatus.DRAINING]
 
 _EXPIRED = "SELECT id FROM runs WHERE status = ANY(%s) AND lease_expires_at < now() ORDER BY id"
@@ -45,22 +48,25 @@ _UNCLAIMED = """
 
 def supervise() -> None:
     """One round of everything; each part is safe to repeat and to run twice at once."""
-    interrupt_lost()
+    take_from_lost()
     redispatch_unclaimed()
 
 
-def interrupt_lost() -> list[UUID]:
-    """Mark every run whose lease has expired ``interrupted``; its old owner can append no more."""
+def take_from_lost() -> list[UUID]:
+    """Take every run whose lease has expired from its old owner, who can append no more; those that were taken.
+
+    Sessions become ``interrupted``, backtests are begun again.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_EXPIRED, [OWNED])
         expired = [row[0] for row in cursor.fetchall()]
     if expired:
         # A database that was away, or stood still, has kept every owner from renewing.
         time.sleep(SECOND_LOOK_SECONDS)
-    return [run_id for run_id in expired if _interrupt(run_id)]
+    return [run_id for run_id in expired if _take_from_lost(run_id)]
 
 
-def _interrupt(run_id: UUID) -> bool:
+def _take_from_lost(run_id: UUID) -> bool:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_FENCE, [run_id, OWNED])
         row = cursor.fetchone()
@@ -68,14 +74,34 @@ def _interrupt(run_id: UUID) -> bool:
             return False
         now = datetime.now(UTC)
         run = Run.objects.get(pk=run_id)
-        reason = f"its owner {row[0]} was lost"
-        data = {"status": RunStatus.INTERRUPTED.value, "reason": reason, "ended_at": now.isoformat()}
+        data, reason = _what_follows(run, f"its owner {row[0]} was lost")
+        if data["status"] != RunStatus.QUEUED:
+            data["ended_at"] = now.isoformat()
         records = _gone_with_the_owner(run, to_nanos(now))
-        records.append(Record(Kind.RUN_STATUS, to_nanos(now), reason=reason, data=data))
+        records.append(Record(Kind.RUN_STATUS, to_nanos(now), reason=reason, data={**data, "reason": reason}))
         ledger.append_now(run_id, records)
+        run.refresh_from_db()
     show_records(show_of(run), records)
-    log.error("run %s is interrupted: %s", run_id, reason)
+    log.error("run %s is %s: %s", run_id, run.status, reason)
+    if run.status == RunStatus.QUEUED:
+        dispatch.send(run)
     return True
+
+
+def _what_follows(run: Run, reason: str) -> tuple[dict[str, Any], str]:
+    """What becomes of a run whose owner was lost: its status, and why.
+
+    A session cannot know what its venue did meanwhile and is left to a person. A backtest gives the same again and has
+    written nothing yet, so that another worker does it from its beginning, unless it loses one worker after the other.
+    """
+    if run.mode != Mode.BACKTEST:
+        return {"status": RunStatus.INTERRUPTED.value}, reason
+    if run.stop_requested_at is not None:
+        return {"status": RunStatus.STOPPED.value}, f"stopped by an operator; {reason}"
+    lost = run.events.filter(kind=Kind.RUN_STATUS, payload__data__has_key="lost").count() + 1
+    if lost >= BACKTEST_ATTEMPTS:
+        return {"status": RunStatus.FAILED.value}, f"given up: it lost {lost} workers, at last because {reason}"
+    return {"status": RunStatus.QUEUED.value, "lost": lost}, f"begun again from its start: {reason}"
 
 
 def _gone_with_the_owner(run: Run, now: int) -> list[Record]:

@@ -26,7 +26,7 @@ def run_session(run_id: str) -> None:
 @shared_task(name="trading.tasks.run_backtest")
 def run_backtest(run_id: str) -> None:
     if not keeper().draining:
-        host.run_backtest(UUID(run_id))
+        host.run_backtest(UUID(run_id), hand_back=True)
 
 
 @shared_task(name="trading.tasks.supervise", expires=10)

@@ -87,7 +87,7 @@ def test_a_run_whose_lease_expired_is_interrupted_and_its_owner_fenced_off():
     lease = claim(run.pk)
     ledger.append_now(run.pk, [status("running")], token=lease.token)
     expire(run)
-    assert supervisor.interrupt_lost() == [run.pk]
+    assert supervisor.take_from_lost() == [run.pk]
     run.refresh_from_db()
     assert run.status == RunStatus.INTERRUPTED
     assert run.owner in run.reason
@@ -101,7 +101,7 @@ def test_an_owner_that_only_could_not_reach_the_database_is_given_time_to_renew(
     expire(run)
     monkeypatch.setattr(supervisor, "SECOND_LOOK_SECONDS", 2.0)
     with held(lease):
-        assert supervisor.interrupt_lost() == []
+        assert supervisor.take_from_lost() == []
     run.refresh_from_db()
     assert run.status == RunStatus.STARTING
 
@@ -119,14 +119,14 @@ def test_only_the_simulated_venues_orders_are_gone_with_the_owner(venue, status)
     ]
     ledger.append_now(run.pk, accepted, token=lease.token)
     expire(run)
-    assert supervisor.interrupt_lost() == [run.pk]
+    assert supervisor.take_from_lost() == [run.pk]
     assert run.orders.get().status == status
     assert ledger.verify(run.pk).ok
 
 
 def test_a_run_that_is_kept_is_left_alone():
     claim(queued_run().pk)
-    assert supervisor.interrupt_lost() == []
+    assert supervisor.take_from_lost() == []
 
 
 def test_a_run_that_nobody_took_is_sent_again_but_not_over_and_over():
