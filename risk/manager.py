@@ -15,9 +15,13 @@ from trading.engine.strategy import Context
 # Sanity comes first: the rules after it may rely on figures that are figures.
 _ALWAYS: Final[tuple[Rule, ...]] = (
     rules.sane_quantity,
-    rules.sane_limit_price,
+    rules.sane_prices,
+    rules.sane_time_in_force,
     rules.known_price,
+    rules.on_tick_and_lot,
+    rules.sane_links,
     rules.nothing_unknown,
+    rules.allowed_short,
     rules.buying_power,
 )
 

@@ -10,13 +10,31 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from trading.engine.orders import OrderRecord, OrderStatus, OrderType, Side
+from trading.engine.margin import AccountType
+from trading.engine.orders import OrderRecord, OrderStatus, OrderType, Side, TimeInForce
 from trading.engine.risk import Denial
 from trading.engine.strategy import Context
 
 Rule = Callable[[OrderRecord, Context], Denial | None]
 
 _ZERO: Final = Decimal(0)
+_HUNDRED: Final = Decimal(100)
+#: The prices that an order of each type must have, and those that it may have.
+_PRICES: Final[dict[OrderType, tuple[frozenset[str], frozenset[str]]]] = {
+    OrderType.MARKET: (frozenset(), frozenset()),
+    OrderType.LIMIT: (frozenset({"limit_price"}), frozenset({"limit_price"})),
+    OrderType.STOP: (frozenset({"stop_price"}), frozenset({"stop_price"})),
+    OrderType.STOP_LIMIT: (frozenset({"limit_price", "stop_price"}), frozenset({"limit_price", "stop_price"})),
+    OrderType.TRAILING_STOP: (frozenset(), frozenset({"trail_amount", "trail_percent"})),
+}
+_PRICE_WORDS: Final = {
+    "limit_price": "limit price",
+    "stop_price": "stop price",
+    "trail_amount": "trail amount",
+    "trail_percent": "trail percent",
+}
+_AUCTIONS: Final = frozenset({TimeInForce.OPG, TimeInForce.CLS})
+_IN_AUCTIONS: Final = frozenset({OrderType.MARKET, OrderType.LIMIT})
 
 
 def sane_quantity(order: OrderRecord, context: Context) -> Denial | None:
@@ -26,18 +44,86 @@ def sane_quantity(order: OrderRecord, context: Context) -> Denial | None:
     return Denial(code="bad_quantity", message=f"quantity {qty} must be a positive number")
 
 
-def sane_limit_price(order: OrderRecord, context: Context) -> Denial | None:
-    """A limit order has a price that can be paid, and no other order has one."""
-    price = order.limit_price
-    if price is None:
-        if order.type is not OrderType.LIMIT:
-            return None
-        return Denial(code="limit_price_missing", message="a limit order needs a limit price")
-    if order.type is not OrderType.LIMIT:
-        return Denial(code="limit_price_unexpected", message=f"a {order.type} order has no limit price")
-    if price.is_finite() and price > _ZERO:
+def sane_prices(order: OrderRecord, context: Context) -> Denial | None:
+    """Each type has the prices that it needs, which can be paid, and no others."""
+    needed, allowed = _PRICES[order.type]
+    for name, word in _PRICE_WORDS.items():
+        price = getattr(order, name)
+        if price is None:
+            if name in needed:
+                return Denial(code=f"{name}_missing", message=f"{_a(order.type)} order needs a {word}")
+        elif name not in allowed:
+            return Denial(code=f"{name}_unexpected", message=f"{_a(order.type)} order has no {word}")
+        elif not price.is_finite() or price <= _ZERO:
+            return Denial(code=f"bad_{name}", message=f"{word} {price} must be a positive number")
+    if order.type is OrderType.TRAILING_STOP:
+        return _sane_trail(order)
+    return None
+
+
+def _sane_trail(order: OrderRecord) -> Denial | None:
+    if (order.trail_amount is None) == (order.trail_percent is None):
+        message = "a trailing stop needs either a trail amount or a trail percent"
+        return Denial(code="trail_missing" if order.trail_amount is None else "trail_twice", message=message)
+    if order.trail_percent is not None and order.trail_percent >= _HUNDRED:
+        return Denial(code="bad_trail_percent", message=f"trail percent {order.trail_percent} must be under 100")
+    return None
+
+
+def sane_time_in_force(order: OrderRecord, context: Context) -> Denial | None:
+    """``gtd`` alone has a time to expire at, and that lies ahead; the auctions take market and limit orders."""
+    if order.time_in_force is TimeInForce.GTD:
+        if order.expires_at is None:
+            return Denial(code="expires_at_missing", message="a gtd order needs the time at which it expires")
+        if order.expires_at <= context.now:
+            return Denial(code="bad_expires_at", message="the time at which the order expires is past")
+    elif order.expires_at is not None:
+        message = f"only a gtd order expires at a time; this is a {order.time_in_force} order"
+        return Denial(code="expires_at_unexpected", message=message)
+    if order.time_in_force in _AUCTIONS and order.type not in _IN_AUCTIONS:
+        message = f"an {order.time_in_force} order is a market or a limit order, not a {order.type} order"
+        return Denial(code="not_in_auctions", message=message)
+    return None
+
+
+def on_tick_and_lot(order: OrderRecord, context: Context) -> Denial | None:
+    """Prices and quantities are whole steps of the instrument's tick and lot."""
+    instrument = context.instrument(order.symbol)
+    for name in ("limit_price", "stop_price"):
+        price = getattr(order, name)
+        if price is not None and not instrument.is_on_tick(price):
+            tick = instrument.tick_at(price)
+            message = f"{_PRICE_WORDS[name]} {price} is no multiple of the tick {tick} of {order.symbol}"
+            return Denial(code="off_tick", message=message, figure=price, limit=tick)
+    if not instrument.is_on_lot(order.qty):
+        message = f"quantity {order.qty} is no multiple of the lot {instrument.lot} of {order.symbol}"
+        return Denial(code="off_lot", message=message, figure=order.qty, limit=instrument.lot)
+    return None
+
+
+def sane_links(order: OrderRecord, context: Context) -> Denial | None:
+    """Orders that share a quantity have one symbol and one quantity; an order that waits for another asks for no more
+    than that one, and reduces what that one opens where it may only reduce."""
+    if not order.group or order.replaces:
         return None
-    return Denial(code="bad_limit_price", message=f"limit price {price} must be a positive number")
+    parent = context.order(order.parent_id) if order.parent_id else None
+    if parent is not None:
+        if order.qty > parent.qty:
+            message = f"quantity {order.qty} is over the {parent.qty} of order {parent.id}, whose fills it waits for"
+            return Denial(code="linked_quantity", message=message, figure=order.qty, limit=parent.qty)
+        if order.reduce_only and order.symbol == parent.symbol and order.side is parent.side:
+            message = f"a reduce-only order that waits for a {parent.side} must be on the other side"
+            return Denial(code="linked_side", message=message)
+    first = context.order(order.group)
+    if first is None or first.group != order.group:
+        return None
+    if order.symbol != first.symbol:
+        message = f"alternatives trade one symbol, not {first.symbol} and {order.symbol}"
+        return Denial(code="linked_symbol", message=message)
+    if order.qty != first.qty:
+        message = f"alternatives share one quantity, not {first.qty} and {order.qty}"
+        return Denial(code="linked_quantity", message=message, figure=order.qty, limit=first.qty)
+    return None
 
 
 def known_price(order: OrderRecord, context: Context) -> Denial | None:
@@ -60,21 +146,26 @@ def nothing_unknown(order: OrderRecord, context: Context) -> Denial | None:
     return None
 
 
-def buying_power(order: OrderRecord, context: Context) -> Denial | None:
-    """Nothing is bought or sold short on credit.
-
-    Available = cash + signed market value - gross market value - what open orders may still add. So a long is paid in
-    full, and a short locks its proceeds and as much again.
-    """
-    needed = order.collateral
-    if not needed:
+def allowed_short(order: OrderRecord, context: Context) -> Denial | None:
+    """A cash account sells nothing short, and nobody an option whose underlying has no price."""
+    if not order.collateral or order.side is not Side.SELL:
         return None
-    available = context.cash - context.committed
-    for symbol in context.universe:
-        position = context.position(symbol)
-        if position is not None and position.units < 0.0:
-            available += 2 * position.market_value
-    if needed <= available:
+    if context.account is AccountType.CASH:
+        message = f"a cash account holds {context.qty(order.symbol)} {order.symbol} and sells nothing short"
+        return Denial(code="short_in_cash_account", message=message)
+    option = context.instrument(order.symbol).option
+    if option is not None and context.last_price(option.underlying) is None:
+        message = f"the margin of a short {order.symbol} needs a price of {option.underlying}; add it to the universe"
+        return Denial(code="no_underlying_price", message=message)
+    return None
+
+
+def buying_power(order: OrderRecord, context: Context) -> Denial | None:
+    """What the order would open is paid for by equity that nothing else ties up, see `trading.engine.margin`."""
+    if not order.collateral:
+        return None
+    needed, available = context.required(order), context.buying_power
+    if not needed or needed <= available:
         return None
     message = f"the order needs {needed:.2f}, available are {available:.2f}"
     return Denial(code="buying_power", message=message, figure=needed, limit=available)
@@ -87,10 +178,10 @@ def max_order_qty(order: OrderRecord, context: Context, limit: Decimal) -> Denia
 
 
 def max_order_value(order: OrderRecord, context: Context, limit: Decimal) -> Denial | None:
-    """The order's whole quantity at the higher of last price and limit price."""
+    """The order's whole quantity at the highest of last price, limit and stop."""
     if not order.collateral:
         return None
-    value = order.qty * _price(order, context)
+    value = order.qty * _unit_value(order, context)
     if value <= limit:
         return None
     return Denial(code="max_order_value", message=f"order value {value:.2f} is over {limit}", figure=value, limit=limit)
@@ -100,11 +191,9 @@ def max_position_value(order: OrderRecord, context: Context, limit: Decimal) -> 
     """What would be held of the symbol, long or short, if this and every open order of its side were filled."""
     if not order.collateral:
         return None
-    units = order.qty + sum(
-        (open_.remaining_qty for open_ in context.open_orders(order.symbol) if open_.side is order.side), _ZERO
-    )
+    units = order.qty + context.open_qty(order.symbol, order.side)
     held = context.qty(order.symbol)
-    value = abs(held + units if order.side is Side.BUY else held - units) * _price(order, context)
+    value = abs(held + units if order.side is Side.BUY else held - units) * _unit_value(order, context)
     if value <= limit:
         return None
     message = f"{order.symbol} would come to {value:.2f}, over {limit}"
@@ -121,6 +210,12 @@ def max_open_orders(order: OrderRecord, context: Context, limit: int) -> Denial 
     return Denial(code="max_open_orders", message=message, figure=Decimal(count), limit=Decimal(limit))
 
 
-def _price(order: OrderRecord, context: Context) -> Decimal:
-    last = context.last_price(order.symbol) or _ZERO
-    return last if order.limit_price is None else max(last, order.limit_price)
+def _unit_value(order: OrderRecord, context: Context) -> Decimal:
+    """What a unit is worth at the highest of the last price and the order's own."""
+    multiplier = context.instrument(order.symbol).multiplier
+    prices = (context.last_price(order.symbol), order.limit_price, order.stop_price)
+    return max(price for price in (*prices, _ZERO) if price is not None) * multiplier
+
+
+def _a(type_: OrderType) -> str:
+    return f"a {type_.replace('_', ' ')}"

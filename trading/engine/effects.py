@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
-from trading.engine.orders import OrderRecord
+from trading.engine.orders import OrderRecord, OrderStatus
 
 
 class Submit(msgspec.Struct, frozen=True, gc=False):
@@ -31,3 +33,16 @@ class Replace(msgspec.Struct, frozen=True, gc=False):
 
 
 Effect = Submit | Cancel | Replace
+
+
+def unsent(effects: Iterable[Effect]) -> list[Effect]:
+    """The effects that are left when some of the orders that they were to send have ended before they were sent."""
+    left: list[Effect] = []
+    for effect in effects:
+        if isinstance(effect, Submit):
+            orders = [order for order in (effect.order, *effect.linked) if order.status is OrderStatus.INTENDED]
+            if orders:
+                left.append(Submit(orders[0], tuple(orders[1:])))
+        elif isinstance(effect, Cancel) or effect.by.status is OrderStatus.INTENDED:
+            left.append(effect)
+    return left

@@ -151,11 +151,12 @@ Request = OrderRequest | CancelRequest | ReplaceRequest
 class OrderRecord(msgspec.Struct, kw_only=True, gc=False):
     """One order of a run with all that is known of it now. Only the engine changes it.
 
-    ``signal`` is ``buy``, ``sell`` or, when the order closes the position, ``flat``; ``collateral`` is the notional of
-    the part that opened new exposure when the order was made; ``created_at`` is in nanoseconds; ``before_cancel`` is
-    where a refused cancel leads back to. ``parent_id`` names the order whose fills this one waits for, ``group`` the
-    orders that share one quantity with it, ``replaces`` the order whose place it takes; each is empty where there is
-    none. ``external`` marks what did not come from the run's strategy: a manual order, an exercise, a margin call.
+    ``signal`` is ``buy``, ``sell`` or, when the order closes the position, ``flat``; ``collateral`` is the equity that
+    the part which opened new exposure tied up when the order was made, zero where it only reduces; ``created_at`` is in
+    nanoseconds; ``before_cancel`` is where a refused cancel leads back to. ``parent_id`` names the order whose fills
+    this one waits for, ``group`` the orders that share one quantity with it, ``replaces`` the order whose place it
+    takes; each is empty where there is none. ``external`` marks what did not come from the run's strategy: a manual
+    order, an exercise, a margin call.
     """
 
     id: str

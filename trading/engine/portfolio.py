@@ -7,6 +7,7 @@ from typing import Final
 
 from trading.engine.bars import price_of
 from trading.engine.exact import exact
+from trading.engine.instruments import instrument_of
 from trading.engine.orders import Side
 
 ZERO: Final = Decimal(0)
@@ -16,15 +17,18 @@ _COST_STEP: Final = Decimal("1e-12")
 class Position:
     """Units held of one symbol: positive is long, negative is short.
 
-    ``cost`` is the signed amount paid for what is held, fees excluded, so that ``avg_price = cost / qty``;
-    ``realized_pnl`` is what closed units have earned. Closing releases cost in proportion; whatever the rounding, what
-    is released and what stays add up to what was there.
+    ``multiplier`` is the money that one unit of price is worth (100 for an option on 100 shares), ``units`` the float
+    of quantity times multiplier, for the mark. ``cost`` is the signed amount of money paid for what is held, fees
+    excluded, so that ``avg_price = cost / (qty * multiplier)``; ``realized_pnl`` is what closed units have earned.
+    Closing releases cost in proportion; whatever the rounding, what is released and what stays add up to what was
+    there.
     """
 
-    __slots__ = ("cost", "last", "qty", "realized_pnl", "symbol", "units")
+    __slots__ = ("cost", "last", "multiplier", "qty", "realized_pnl", "symbol", "units")
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
+        self.multiplier = instrument_of(symbol).multiplier
         self.qty = ZERO
         self.cost = ZERO
         self.realized_pnl = ZERO
@@ -33,13 +37,13 @@ class Position:
 
     @property
     def avg_price(self) -> Decimal:
-        return self.cost / self.qty if self.qty else ZERO
+        return self.cost / (self.qty * self.multiplier) if self.qty else ZERO
 
     @property
     @exact
     def market_value(self) -> Decimal:
         """Signed value at the last close, in the quote currency."""
-        return self.qty * price_of(self.last) if self.qty else ZERO
+        return self.qty * self.multiplier * price_of(self.last) if self.qty else ZERO
 
     @property
     @exact
@@ -52,31 +56,37 @@ class Position:
         May close, open, or turn the position over.
         """
         held = self.qty
+        value = price * self.multiplier
         closing = ZERO
         if held and (held > 0) != (signed_qty > 0):
             closing = signed_qty if abs(signed_qty) <= abs(held) else -held
             released = self.cost if closing == -held else (self.cost * -closing / held).quantize(_COST_STEP)
-            self.realized_pnl += -closing * price - released
+            self.realized_pnl += -closing * value - released
             self.cost -= released
-        self.cost += (signed_qty - closing) * price
+        self.cost += (signed_qty - closing) * value
         self.qty = held + signed_qty
-        self.units = float(self.qty)
+        self.units = float(self.qty * self.multiplier)
+        if not self.last:
+            # A fill is a price too, the only one of a symbol that has no bars.
+            self.last = float(price)
 
 
 class Portfolio:
     """The cash and the positions of one run.
 
-    ``cash`` starts at ``starting_cash`` and changes by fills alone. ``mark`` is a running float of the market value,
-    good for a curve; every figure that a person sees comes from `equity`, which is exact.
+    ``cash`` starts at ``starting_cash`` and changes by fills and by what is paid or earned beside them. ``held`` are
+    the ``positions`` that are not flat. ``mark`` is a running float of the market value, good for a curve; every figure
+    that a person sees comes from `equity`, which is exact.
     """
 
-    __slots__ = ("_cash", "cash", "fees", "mark", "positions", "starting_cash")
+    __slots__ = ("_cash", "cash", "fees", "held", "mark", "positions", "starting_cash")
 
     def __init__(self, starting_cash: Decimal) -> None:
         self.starting_cash = starting_cash
         self.cash = starting_cash
         self.fees = ZERO
         self.positions: dict[str, Position] = {}
+        self.held: dict[str, Position] = {}
         self.mark = 0.0
         self._cash = float(starting_cash)
 
@@ -92,12 +102,22 @@ class Portfolio:
         signed = qty if side is Side.BUY else -qty
         position = self.position(symbol)
         position.trade(signed, price)
-        self.cash -= signed * price + fee
+        self.cash -= signed * price * position.multiplier + fee
         self.fees += fee
         self._cash = float(self.cash)
+        if position.qty:
+            self.held[symbol] = position
+        else:
+            self.held.pop(symbol, None)
         # Summing anew at each fill keeps the running mark from gathering rounding errors over millions of bars.
-        self.mark = sum(held.units * held.last for held in self.positions.values())
+        self.mark = sum(held.units * held.last for held in self.held.values())
         return position
+
+    @exact
+    def pay(self, amount: Decimal) -> None:
+        """Book money that came, or, negative, went, without a fill."""
+        self.cash += amount
+        self._cash = float(self.cash)
 
     @property
     def approximate_equity(self) -> float:
@@ -107,7 +127,7 @@ class Portfolio:
     @property
     @exact
     def market_value(self) -> Decimal:
-        return sum((held.market_value for held in self.positions.values()), ZERO)
+        return sum((held.market_value for held in self.held.values()), ZERO)
 
     @property
     @exact
@@ -123,4 +143,4 @@ class Portfolio:
     @property
     @exact
     def unrealized_pnl(self) -> Decimal:
-        return sum((held.unrealized_pnl for held in self.positions.values()), ZERO)
+        return sum((held.unrealized_pnl for held in self.held.values()), ZERO)

@@ -11,7 +11,8 @@ import msgspec
 
 from trading.engine.bars import Bar
 from trading.engine.instruments import Instrument
-from trading.engine.orders import OrderRecord, Request
+from trading.engine.margin import AccountType
+from trading.engine.orders import OrderRecord, Request, Side
 from trading.engine.portfolio import Position
 
 
@@ -43,14 +44,31 @@ class Context(Protocol):
     def history(self, symbol: str) -> Sequence[Bar]:
         """The last `IStrategy.history` bars, oldest first, the bar at hand included."""
 
+    def order(self, order_id: str) -> OrderRecord | None:
+        """An order of this run by its id, open or not."""
+
     def open_orders(self, symbol: str | None = None) -> list[OrderRecord]:
         """Orders that may still trade, oldest first."""
 
     def has_open_order(self, symbol: str) -> bool: ...
 
+    def open_qty(self, symbol: str, side: Side) -> Decimal:
+        """Units that open orders of this side may still add to a position: alternatives count once, reduce-only
+        orders not at all."""
+
+    @property
+    def account(self) -> AccountType: ...
+
     @property
     def committed(self) -> Decimal:
-        """Notional of the exposure that open orders may still add."""
+        """Equity that the exposure which open orders may still add would tie up, see `trading.engine.margin`."""
+
+    def required(self, order: OrderRecord) -> Decimal:
+        """Equity that a new order would tie up beyond what is committed."""
+
+    @property
+    def buying_power(self) -> Decimal:
+        """Equity that neither positions nor open orders tie up."""
 
     def instrument(self, symbol: str) -> Instrument:
         """Tick, lot, multiplier and, for an option, its terms; raises KeyError outside of the universe."""

@@ -1,0 +1,220 @@
+"""The orders of a run that may still trade, and what they may still add to its exposure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+
+from trading.engine.orders import OrderRecord, Side
+from trading.engine.portfolio import ZERO, Position
+
+#: Equity that one unit of an order ties up where it opens exposure.
+UnitCost = Callable[[OrderRecord], Decimal]
+
+
+class _Side:
+    """The plain open orders of one side of a symbol in sum: units and what they tie up if all of them open."""
+
+    __slots__ = ("cost", "count", "qty")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.qty = self.cost = ZERO
+
+
+class _Book:
+    """One symbol's open orders. ``special`` are those that a sum does not do justice to: linked or reduce-only."""
+
+    __slots__ = ("buys", "committed", "orders", "sells", "special")
+
+    def __init__(self) -> None:
+        self.orders: dict[str, OrderRecord] = {}
+        self.special: dict[str, OrderRecord] = {}
+        self.buys = _Side()
+        self.sells = _Side()
+        self.committed = ZERO
+
+    def side(self, side: Side) -> _Side:
+        return self.buys if side is Side.BUY else self.sells
+
+
+class OpenOrders:
+    """Orders by id and by symbol, with running sums, so that asking what is committed costs the same for one order as
+    for a thousand.
+
+    What is committed in a symbol is the greater of what its open buys and its open sells may come to: whatever the
+    order in which they fill, what one side opens the other closes first. Units that close what is held tie up nothing;
+    the dearest units are taken to be those that open. Linked alternatives count once. A reduce-only order opens
+    nothing, but may use up the position that another order was to close.
+    """
+
+    def __init__(self, positions: Mapping[str, Position], unit_cost: UnitCost) -> None:
+        self._positions = positions
+        self._unit_cost = unit_cost
+        self._orders: dict[str, OrderRecord] = {}
+        self._unit: dict[str, Decimal] = {}
+        self._books: dict[str, _Book] = {}
+        self._filled: dict[str, Decimal] = {}
+        self._changed: set[str] = set()
+        self._committed = ZERO
+
+    def __iter__(self) -> Iterator[OrderRecord]:
+        return iter(self._orders.values())
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    def get(self, order_id: str) -> OrderRecord | None:
+        return self._orders.get(order_id)
+
+    def of(self, symbol: str) -> list[OrderRecord]:
+        book = self._books.get(symbol)
+        return [] if book is None else list(book.orders.values())
+
+    def any_of(self, symbol: str) -> bool:
+        book = self._books.get(symbol)
+        return book is not None and bool(book.orders)
+
+    def add(self, order: OrderRecord) -> None:
+        symbol, key = order.symbol, order.client_order_id
+        book = self._books.get(symbol)
+        if book is None:
+            book = self._books[symbol] = _Book()
+        self._orders[key] = book.orders[key] = order
+        unit = self._unit[key] = self._unit_cost(order)
+        if order.group or order.reduce_only:
+            book.special[key] = order
+        else:
+            side = book.side(order.side)
+            remaining = order.remaining_qty
+            side.count += 1
+            side.qty += remaining
+            side.cost += remaining * unit
+        self._changed.add(symbol)
+
+    def remove(self, order: OrderRecord) -> None:
+        """Forget an order that has ended; one that is not open is no error."""
+        key = order.client_order_id
+        if self._orders.pop(key, None) is None:
+            return
+        book = self._books[order.symbol]
+        del book.orders[key]
+        unit = self._unit.pop(key)
+        if book.special.pop(key, None) is None:
+            side = book.side(order.side)
+            side.count -= 1
+            if side.count:
+                remaining = order.remaining_qty
+                side.qty -= remaining
+                side.cost -= remaining * unit
+            else:
+                side.qty = side.cost = ZERO
+        self._changed.add(order.symbol)
+
+    def filled(self, order: OrderRecord, qty: Decimal) -> None:
+        """Hear that ``qty`` of an order has traded, which its ``filled_qty`` counts already."""
+        if order.group:
+            self._filled[order.group] = self._filled.get(order.group, ZERO) + qty
+        elif order.client_order_id in self._orders and not order.reduce_only:
+            side = self._books[order.symbol].side(order.side)
+            side.qty -= qty
+            side.cost -= qty * self._unit[order.client_order_id]
+        self._changed.add(order.symbol)
+
+    @property
+    def committed(self) -> Decimal:
+        """Equity that open orders may still tie up."""
+        while self._changed:
+            symbol = self._changed.pop()
+            book = self._books.get(symbol)
+            if book is not None:
+                now = max(self._opening(symbol, Side.BUY), self._opening(symbol, Side.SELL)) if book.orders else ZERO
+                self._committed += now - book.committed
+                book.committed = now
+        return self._committed
+
+    def opening(self, order: OrderRecord) -> Decimal:
+        """Equity that a new order's opening part ties up: what the open orders of its side will have left to open."""
+        if order.reduce_only or not order.qty.is_finite() or order.qty <= 0:
+            return ZERO
+        before = self._opening(order.symbol, order.side) if self.any_of(order.symbol) else ZERO
+        return max(self._opening(order.symbol, order.side, order) - before, ZERO)
+
+    def required(self, order: OrderRecord) -> Decimal:
+        """Equity that a new order adds to what is `committed`."""
+        symbol = order.symbol
+        if order.reduce_only or not self.any_of(symbol):
+            return order.collateral
+        here = self._opening(symbol, order.side)
+        other = self._opening(symbol, Side.SELL if order.side is Side.BUY else Side.BUY)
+        return max(self._opening(symbol, order.side, order), other) - max(here, other)
+
+    def open_qty(self, symbol: str, side: Side) -> Decimal:
+        """Units that open orders of this side may add: alternatives count once, reduce-only orders not at all."""
+        book = self._books.get(symbol)
+        if book is None:
+            return ZERO
+        linked = sum((qty for qty, _ in self._linked(book, side)), ZERO) if book.special else ZERO
+        return book.side(side).qty + linked
+
+    def _opening(self, symbol: str, side: Side, extra: OrderRecord | None = None) -> Decimal:
+        """What the open orders of one side, and one more, tie up if all of them fill."""
+        book = self._books.get(symbol)
+        plain = () if extra is None or extra.group else ((extra.qty, self._unit_cost(extra)),)
+        held = self._positions[symbol].qty
+        closing = max(-held if side is Side.BUY else held, ZERO)
+        if book is None:
+            book = _Book()
+        linked: list[tuple[Decimal, Decimal]] = []
+        if book.special or (extra is not None and extra.group):
+            linked = self._linked(book, side, extra)
+            closing = max(closing - self._reducing(book, side), ZERO)
+        of_side = book.side(side)
+        if not closing:
+            return of_side.cost + sum((qty * unit for qty, unit in (*plain, *linked)), ZERO)
+        opening = of_side.qty + sum((qty for qty, _ in (*plain, *linked)), ZERO) - closing
+        if opening <= 0:
+            return ZERO
+        return _dearest(opening, [*self._plain(book, side), *plain, *linked])
+
+    def _plain(self, book: _Book, side: Side) -> Iterator[tuple[Decimal, Decimal]]:
+        for key, order in book.orders.items():
+            if order.side is side and key not in book.special:
+                yield order.remaining_qty, self._unit[key]
+
+    def _linked(self, book: _Book, side: Side, extra: OrderRecord | None = None) -> list[tuple[Decimal, Decimal]]:
+        """Units and unit cost of each group of alternatives on this side, its largest and dearest member standing for
+        it."""
+        groups: dict[str, tuple[Decimal, Decimal]] = {}
+        members = list(book.special.values())
+        if extra is not None and extra.group:
+            members.append(extra)
+        for order in members:
+            if order.side is side and order.group and not order.reduce_only:
+                qty = max(order.qty - self._filled.get(order.group, ZERO), ZERO)
+                unit = self._unit_cost(order) if order is extra else self._unit[order.client_order_id]
+                most, dearest = groups.get(order.group, (ZERO, ZERO))
+                groups[order.group] = max(most, qty), max(dearest, unit)
+        return list(groups.values())
+
+    def _reducing(self, book: _Book, side: Side) -> Decimal:
+        """Units that reduce-only orders of this side may trade, alternatives counted once."""
+        groups: dict[str, Decimal] = {}
+        for key, order in book.special.items():
+            if order.side is side and order.reduce_only:
+                qty = order.remaining_qty if not order.group else order.qty - self._filled.get(order.group, ZERO)
+                name = order.group or key
+                groups[name] = max(groups.get(name, ZERO), qty)
+        return sum(groups.values(), ZERO)
+
+
+def _dearest(units: Decimal, orders: list[tuple[Decimal, Decimal]]) -> Decimal:
+    """The cost of this many units, those of the dearest orders first."""
+    total = ZERO
+    for qty, unit in sorted(orders, key=lambda one: one[1], reverse=True):
+        taken = min(qty, units)
+        total += taken * unit
+        units -= taken
+        if units <= 0:
+            break
+    return total

@@ -1,0 +1,142 @@
+"""All that a run knows, and the view of it that strategies and risk rules have."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from trading.engine.bars import Bar, price_of
+from trading.engine.instruments import Instrument, instrument_of
+from trading.engine.margin import AccountType, initial
+from trading.engine.open_orders import OpenOrders
+from trading.engine.orders import OrderRecord, Side
+from trading.engine.portfolio import ZERO, Portfolio, Position
+from trading.engine.records import Kind, Record
+from trading.engine.timers import Timers
+
+
+class RunState:
+    """The state of one run: a `trading.engine.strategy.Context` that the engine alone changes.
+
+    ``refusing`` is why no new order is taken, ``halted`` why the run is to end; both are empty as long as all is well.
+    """
+
+    def __init__(
+        self,
+        universe: Sequence[str],
+        starting_cash: Decimal,
+        history: int = 0,
+        instruments: Mapping[str, Instrument] | None = None,
+        account: AccountType = AccountType.UNLEVERED,
+    ) -> None:
+        self.universe = tuple(universe)
+        self.account = account
+        self.portfolio = Portfolio(starting_cash)
+        self.records: list[Record] = []
+        self.timers = Timers()
+        self.now = 0
+        self.bars = 0
+        self.fills = 0
+        self.refusing = ""
+        self.halted = ""
+        self.orders: dict[str, OrderRecord] = {}
+        self.open = OpenOrders(self.portfolio.positions, self._unit_cost)
+        self._positions = self.portfolio.positions
+        self._instruments = {symbol: instrument_of(symbol) for symbol in self.universe} | dict(instruments or {})
+        self._history: dict[str, deque[Bar]] = {}
+        self._tied = ZERO
+        self._tied_at = (-1, -1)
+        for symbol in self.universe:
+            self.portfolio.position(symbol)
+            self._history[symbol] = deque(maxlen=history)
+
+    @property
+    def cash(self) -> Decimal:
+        return self.portfolio.cash
+
+    @property
+    def equity(self) -> Decimal:
+        return self.portfolio.equity
+
+    def qty(self, symbol: str) -> Decimal:
+        return self._positions[symbol].qty
+
+    def position(self, symbol: str) -> Position | None:
+        return self._positions.get(symbol)
+
+    def last_price(self, symbol: str) -> Decimal | None:
+        position = self._positions.get(symbol)
+        return price_of(position.last) if position is not None and position.last else None
+
+    def history(self, symbol: str) -> Sequence[Bar]:
+        return self._history[symbol]
+
+    def instrument(self, symbol: str) -> Instrument:
+        return self._instruments[symbol]
+
+    def order(self, order_id: str) -> OrderRecord | None:
+        return self.open.get(order_id) or self.orders.get(order_id)
+
+    def open_orders(self, symbol: str | None = None) -> list[OrderRecord]:
+        return list(self.open) if symbol is None else self.open.of(symbol)
+
+    def has_open_order(self, symbol: str) -> bool:
+        return self.open.any_of(symbol)
+
+    def open_qty(self, symbol: str, side: Side) -> Decimal:
+        return self.open.open_qty(symbol, side)
+
+    @property
+    def committed(self) -> Decimal:
+        return self.open.committed
+
+    def required(self, order: OrderRecord) -> Decimal:
+        return self.open.required(order)
+
+    @property
+    def buying_power(self) -> Decimal:
+        return self.portfolio.cash - self._tied_up() - self.open.committed
+
+    def set_timer(self, name: str, at: int, every: int = 0) -> None:
+        self.timers.set(name, at, every)
+
+    def cancel_timer(self, name: str) -> None:
+        self.timers.cancel(name)
+
+    def halt(self, code: str, message: str) -> None:
+        """Take no more requests; the driver sees ``halted`` and ends the run."""
+        if not self.halted:
+            self.halted = self.refusing = code
+            self.records.append(Record(Kind.RISK_HALTED, self.now, reason=message, data={"code": code}))
+
+    def _tied_up(self) -> Decimal:
+        """What positions tie up beyond their own value, reckoned once per bar and fill."""
+        at = (self.bars, self.fills)
+        if at != self._tied_at:
+            self._tied_at = at
+            paid_in_full = self.account is not AccountType.MARGIN
+            self._tied = sum(
+                (
+                    abs(held.qty) * self._initial(held.symbol, price_of(held.last), held.qty < 0) - held.market_value
+                    for held in self.portfolio.held.values()
+                    if held.units < 0.0 or not paid_in_full
+                ),
+                ZERO,
+            )
+        return self._tied
+
+    def _unit_cost(self, order: OrderRecord) -> Decimal:
+        """Equity that one unit of an order ties up where it opens exposure: at its limit or stop, else last price."""
+        price = order.limit_price if order.limit_price is not None else order.stop_price
+        if price is None or not price.is_finite() or price <= 0:
+            price = price_of(self._positions[order.symbol].last)
+        return self._initial(order.symbol, price, order.side is Side.SELL)
+
+    def _initial(self, symbol: str, price: Decimal, short: bool) -> Decimal:
+        instrument = self._instruments.get(symbol)
+        if instrument is None:
+            # What the venue brought into the account may be of any symbol.
+            instrument = self._instruments[symbol] = instrument_of(symbol)
+        underlying = None if instrument.option is None else self.last_price(instrument.option.underlying)
+        return initial(self.account, instrument, price, short, underlying)

@@ -1,0 +1,144 @@
+"""What the venue says, booked into the state of a run."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from trading.engine.errors import InvalidValue
+from trading.engine.ordering import external_order
+from trading.engine.orders import FINAL_STATUSES, OPEN_STATUSES, OrderRecord, OrderStatus
+from trading.engine.records import Fill, Kind, Record, plain
+from trading.engine.state import RunState
+from trading.engine.updates import (
+    NEWS_TO,
+    STATE_AFTER,
+    CashUpdate,
+    ExternalOrder,
+    OrderUpdate,
+    UpdateKind,
+    VenueUpdate,
+)
+
+
+class VenueNews:
+    """Takes updates in any order: what was said before is ignored, what ended stays ended, a late fill is booked."""
+
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+        self._executions: set[str] = set()
+
+    def take(self, update: VenueUpdate) -> None:
+        """Book one update; raises `InvalidValue` for an order that the run does not know and for what cannot be."""
+        state = self._state
+        if update.time > state.now:
+            state.now = update.time
+        if isinstance(update, OrderUpdate):
+            self._order(update)
+        elif isinstance(update, ExternalOrder):
+            self._external(update)
+        else:
+            self._cash(update)
+
+    def _order(self, update: OrderUpdate) -> None:
+        order = self._state.orders.get(update.client_order_id)
+        if order is None:
+            raise InvalidValue(f"update for an unknown order {update.client_order_id}")
+        if update.venue_order_id is not None:
+            order.venue_order_id = update.venue_order_id
+        if update.kind is UpdateKind.FILL:
+            self._fill(order, update)
+        elif update.kind is UpdateKind.CANCEL_REFUSED:
+            self._restore(order, update)
+        else:
+            self._turn(order, update)
+        if order.status in FINAL_STATUSES:
+            self._state.open.remove(order)
+
+    def _turn(self, order: OrderRecord, update: OrderUpdate) -> None:
+        status, kind = STATE_AFTER[update.kind]
+        news_to = NEWS_TO.get(update.kind, OPEN_STATUSES)
+        if order.status is OrderStatus.PENDING_CANCEL and order.before_cancel in news_to:
+            order.before_cancel = status
+        if order.status not in news_to:
+            return
+        order.move_to(status)
+        order.reason = update.reason or order.reason
+        self._state.records.append(Record(kind, update.time, order, reason=update.reason))
+
+    def _restore(self, order: OrderRecord, update: OrderUpdate) -> None:
+        if order.status is not OrderStatus.PENDING_CANCEL:
+            return
+        order.move_to(OrderStatus.PARTIALLY_FILLED if order.filled_qty else order.before_cancel)
+        data = {"status": order.status.value}
+        record = Record(Kind.ORDER_CANCEL_REFUSED, update.time, order, reason=update.reason, data=data)
+        self._state.records.append(record)
+
+    def _fill(self, order: OrderRecord, update: OrderUpdate) -> None:
+        if update.execution_id in self._executions:
+            return
+        qty, price = update.qty, update.price
+        # Only what the venue does by itself has no price: an option expires worthless.
+        priced = _is_figure(price) or (order.external and price == 0)
+        if not update.execution_id or not _is_figure(qty) or not priced or not update.fee.is_finite():
+            raise InvalidValue(f"a fill of order {order.id} that cannot be: {qty} at {price}, {update.execution_id!r}")
+        state = self._state
+        filled = order.filled_qty + qty
+        _go_on_filled(order, filled)
+        self._executions.add(update.execution_id)
+        position = state.portfolio.trade(order.symbol, order.side, qty, price, update.fee)
+        previous = order.avg_fill_price
+        order.avg_fill_price = price if previous is None else (previous * order.filled_qty + price * qty) / filled
+        order.filled_qty = filled
+        state.fills += 1
+        state.open.filled(order, qty)
+        fill = Fill(
+            execution_id=update.execution_id,
+            symbol=order.symbol,
+            side=order.side,
+            qty=qty,
+            price=price,
+            fee=update.fee,
+            cash=state.portfolio.cash,
+            position_qty=position.qty,
+            position_cost=position.cost,
+            position_avg_price=position.avg_price,
+            realized_pnl=position.realized_pnl,
+            order_status=order.status,
+            order_filled_qty=filled,
+            order_avg_price=order.avg_fill_price,
+        )
+        state.records.append(Record(Kind.ORDER_FILLED, update.time, order, fill, update.reason))
+        if filled > order.qty:
+            state.halt("overfill", f"order {order.id} for {order.qty} was filled for {filled}")
+
+    def _external(self, told: ExternalOrder) -> None:
+        state, terms = self._state, told.terms
+        if told.client_order_id in state.orders:
+            return
+        if not _is_figure(terms.qty):
+            raise InvalidValue(f"the venue tells of order {told.client_order_id} for {terms.qty} {terms.symbol}")
+        order = external_order(told, state.portfolio.position(terms.symbol).qty)
+        state.orders[order.client_order_id] = order
+        state.open.add(order)
+        state.records.append(Record(Kind.ORDER_EXTERNAL, told.time, order, reason=told.reason))
+
+    def _cash(self, update: CashUpdate) -> None:
+        if not update.amount.is_finite():
+            raise InvalidValue(f"the venue tells of {update.amount} for {update.code}, which is no amount")
+        portfolio = self._state.portfolio
+        portfolio.pay(update.amount)
+        data = {"code": update.code, "amount": plain(update.amount), "symbol": update.symbol}
+        data["cash"] = plain(portfolio.cash)
+        self._state.records.append(Record(Kind.CASH, update.time, reason=update.reason, data=data))
+
+
+def _go_on_filled(order: OrderRecord, filled: Decimal) -> None:
+    """Enter the state after a fill. A part of an order ends no cancel that is under way and revives nothing."""
+    if filled >= order.qty:
+        order.move_to(OrderStatus.FILLED)
+    elif order.status is not OrderStatus.PENDING_CANCEL and order.status not in FINAL_STATUSES:
+        order.move_to(OrderStatus.PARTIALLY_FILLED)
+
+
+def _is_figure(value: Decimal) -> bool:
+    return value.is_finite() and value > 0
