@@ -3,10 +3,12 @@
 from typing import Final
 
 from trading.feeds.base import IFeed
+from trading.feeds.quotes import QuotesFeed
 from trading.feeds.replay import ReplayFeed
 from trading.feeds.synthetic import SyntheticFeed
 
 FEEDS: Final[dict[str, type[IFeed]]] = {
+    "QuotesFeed": QuotesFeed,
     "ReplayFeed": ReplayFeed,
     "SyntheticFeed": SyntheticFeed,
 }

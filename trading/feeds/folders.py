@@ -34,9 +34,9 @@ def read_bars(path: Path, shown: str, universe: Sequence[str]) -> Table:
     if missing := sorted(set(universe) - found):
         held = ", ".join(sorted(found)[:_NAMED]) or "no rows"
         raise FeedError(f"has no bar of {', '.join(missing[:_NAMED])}; it holds {held}", shown)
-    joined = _joined(parts, universe)
-    order = np.lexsort((joined.codes, joined.times))
-    ordered = joined.rows(order)
+    whole = joined(parts, universe)
+    order = np.lexsort((whole.codes, whole.times))
+    ordered = whole.rows(order)
     _check_overlap(ordered, order, files, rows)
     return ordered
 
@@ -63,12 +63,14 @@ def _of_universe(table: Table, universe: Sequence[str]) -> tuple[Ints, Table]:
     return chosen, Table(taken.times, ranks[chosen], list(universe), taken.figures)
 
 
-def _joined(parts: Sequence[Table], universe: Sequence[str]) -> Table:
-    """All rows one after the other; a file without quotes has none, beside one that has."""
+def joined(parts: Sequence[Table], universe: Sequence[str]) -> Table:
+    """All rows one after the other, coded by the universe; a part without quotes has none, beside one that has."""
+    rank_of = {symbol: rank for rank, symbol in enumerate(universe)}
+    codes = [np.array([rank_of[name] for name in part.names], np.int64)[part.codes] for part in parts]
     columns = dict.fromkeys(name for part in parts for name in part.figures)
     return Table(
         np.concatenate([part.times for part in parts]),
-        np.concatenate([part.codes for part in parts]),
+        np.concatenate(codes),
         list(universe),
         {name: np.concatenate([_column(part, name) for part in parts]) for name in columns},
     )

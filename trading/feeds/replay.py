@@ -53,7 +53,7 @@ class ReplayFeed(IFeed):
         self._table = Table(np.empty(0, np.int64), np.empty(0, np.int64), [], {})
 
     def prepare(self) -> None:
-        table = read_bars(PROJECT / self.path, self.path, self.universe)
+        table = self._read()
         if self.adjustments is not None:
             events = read_events(PROJECT / self.adjustments, self.adjustments)
             table = adjusted(table, events, self.adjustments)
@@ -63,6 +63,9 @@ class ReplayFeed(IFeed):
             self.interval = self._length
         self.timeframe = _TIMEFRAMES.get(self.interval)
         self._table = table
+
+    def _read(self) -> Table:
+        return read_bars(PROJECT / self.path, self.path, self.universe)
 
     def bars(self) -> Iterator[Bar]:
         return chain.from_iterable(self._chunk(start) for start in range(0, len(self._table.times), CHUNK))
