@@ -207,6 +207,23 @@ def start_backtest(request: HttpRequest, recipe: Recipe) -> tuple[int, dict[str,
     return 202, {"run_id": str(run.id), "task_id": run.task_id}
 
 
+@router.get("/backtests", auth=require("read"))
+def list_backtests(
+    request: HttpRequest, status: str | None = None, cursor: Cursor = None, limit: Limit = 100
+) -> dict[str, Any]:
+    runs = Run.objects.filter(mode=Mode.BACKTEST).select_related("bot_version")
+    if status:
+        runs = runs.filter(status__in=status.split(","))
+    return _page(runs, ["-created_at", "-id"], cursor, limit, rows.run_row)
+
+
+@router.post("/backtests/{run_id}/cancel", auth=require("trade"))
+def cancel_backtest(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
+    """One in the queue is stopped at once, one under way within a second, with what it has so far; an ended one stays
+    as it is."""
+    return rows.run_row(actions.stop(_run(run_id, Mode.BACKTEST), principal=request.principal))
+
+
 @router.get("/backtests/{run_id}", auth=require("read"))
 def show_backtest(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
     return rows.run_detail(_run(run_id, Mode.BACKTEST))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 import yaml
@@ -85,6 +87,15 @@ def config(tmp_path: Path, bars: Path) -> Path:
 
 def orders_of(client: Client, run_id: str, status: str) -> list[Any]:
     return [row for row in client.get(f"/paper/runs/{run_id}/orders")["items"] if row["status"] == status]
+
+
+def owner_of(stack: LiveStack, run_id: str) -> int:
+    """The id of the process that runs it."""
+    lines = (stack.var / "env").read_text().splitlines()
+    url = next(line.partition("=")[2] for line in lines if line.startswith("DATABASE_URL="))
+    with psycopg.connect(url.strip("'\"")) as database:
+        (owner,) = database.execute("SELECT owner FROM runs WHERE id = %s", [run_id]).fetchone()
+    return int(owner.rpartition(":")[2])
 
 
 def ended(client: Client, run_id: str) -> Any:
@@ -266,6 +277,23 @@ def test_a_run_whose_worker_is_lost_becomes_interrupted(live_stack, trader):
     trader.post(f"/paper/stop/{again['task_id']}")
 
 
+def test_a_backtest_whose_worker_is_killed_is_done_by_another_and_comes_to_the_same(live_stack, trader):
+    kwargs = {"seed": 1, "timeframe": "1Min", "pace": "max", "bars": 150_000}
+    body = recipe({"class": "SyntheticFeed", "kwargs": kwargs})
+    ids = [trader.post("/backtests", body).json()["run_id"] for _ in range(2)]
+
+    def shown(run_id, stage):
+        return [frame for frame in trader.get(f"/paper/runs/{run_id}/frames")["items"] if frame["stage"] == stage]
+
+    eventually(lambda: shown(ids[0], "bar.processed"))
+    os.kill(owner_of(live_stack, ids[0]), signal.SIGKILL)
+    eventually(lambda: "begun again" in (row := trader.get(f"/backtests/{ids[0]}"))["reason"] or row["ended_at"])
+    lost, whole = (ended(trader, run_id) for run_id in ids)
+    assert lost["status"] == whole["status"] == "completed"
+    assert lost["ledger_hash"] == whole["ledger_hash"]
+    assert shown(ids[0], "done")[-1]["result"]["ledger_hash"] == lost["ledger_hash"]
+
+
 def test_workers_that_are_told_to_end_drain_what_they_run(live_stack, trader):
     endless = recipe(synthetic(pace="max"), max_bars=50_000_000)
     live, fast = trader.start(ladder()), trader.start(endless)
@@ -277,7 +305,10 @@ def test_workers_that_are_told_to_end_drain_what_they_run(live_stack, trader):
         live_stack.signal_program(f"--queues={queue}", signal.SIGTERM)
     assert ended(trader, live["paper_run_id"])["status"] == "stopped"
     assert ended(trader, fast["paper_run_id"])["status"] == "stopped"
-    eventually(lambda: trader.get(f"/backtests/{backtest}")["status"] == "stopped")
+    # A backtest gives the same again, so another worker does it.
+    eventually(lambda: "left to another worker" in (row := trader.get(f"/backtests/{backtest}"))["reason"] or not row)
+    eventually(lambda: trader.get(f"/backtests/{backtest}")["status"] == "running")
+    assert live_stack.cli_json("backtest", "cancel", backtest)["status"] == "stopped"
 
 
 def test_bad_data_starts_nothing_and_is_named_by_line(live_stack, trader, tmp_path):

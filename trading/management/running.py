@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 from alphaswarm_site.commands import BadInput, CommandFailed, Refused
-from trading import host
+from trading import actions, host
 from trading.admission import GateRefused, KillEngaged
 from trading.engine.errors import TradingError
+from trading.models import Run
 from trading.recipes import RecipeError
 from trading.summary import RunSummary
 
 #: Final statuses and the exit code of the command that ran them.
 EXIT_CODES: Mapping[str, int] = {"completed": 0, "stopped": 0, "halted": 1, "failed": 1, "killed": 3}
+#: A session drains within a bar, a backtest stops at once; one that hangs is left to its worker.
+END_SECONDS = 30.0
 
 
 @contextmanager
@@ -48,6 +53,16 @@ def draining_on_signals() -> Iterator[None]:
 
 def _drain(number: int, frame: object) -> None:
     host.stop_all()
+
+
+def wait_for_end(run_ids: Sequence[UUID]) -> bool:
+    """Wait until all these runs have ended, or for a while; whether they have."""
+    give_up = time.monotonic() + END_SECONDS
+    while Run.objects.filter(pk__in=run_ids).exclude(status__in=actions.ENDED).exists():
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def answer_of(summary: RunSummary | None, emit: Callable[[Mapping[str, Any]], None]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -11,10 +10,8 @@ from access.principals import cli_principal
 from alphaswarm_site.commands import BadInput, ProductCommand
 from trading import actions, host, queries, rows
 from trading.management.progress import Progress
-from trading.management.running import answer_of, draining_on_signals, told_errors
+from trading.management.running import answer_of, draining_on_signals, told_errors, wait_for_end
 from trading.models import Run
-
-STOP_SECONDS = 30.0
 
 
 class Command(ProductCommand):
@@ -51,7 +48,8 @@ class Command(ProductCommand):
             runs = [actions.stop(self._find(task_id), principal=principal)]
         else:
             runs = actions.stop_all(principal=principal)
-        self._wait(runs)
+        if not wait_for_end([run.pk for run in runs]):
+            self.progress("some have not ended yet; look again with `alphaswarm paper status`")
         return {
             "items": [rows.run_row(run) for run in Run.objects.filter(pk__in=[run.pk for run in runs])],
             "next": None,
@@ -76,13 +74,3 @@ class Command(ProductCommand):
         if run is None:
             raise BadInput(f"no run has the task id {task_id}; `alphaswarm paper status` lists them")
         return run
-
-    def _wait(self, runs: list[Run]) -> None:
-        """Until all have ended, or for a while: a session drains within a bar, a blocked one is left to its worker."""
-        give_up = time.monotonic() + STOP_SECONDS
-        waiting = [run.pk for run in runs]
-        while time.monotonic() < give_up:
-            if not Run.objects.filter(pk__in=waiting).exclude(status__in=actions.ENDED).exists():
-                return
-            time.sleep(0.1)
-        self.progress("some have not ended yet; look again with `alphaswarm paper status`")
