@@ -15,6 +15,7 @@ from decimal import Decimal
 import msgspec
 
 from trading.engine.bars import Bar
+from trading.engine.margin import AccountType
 from trading.engine.orders import OrderRecord
 from trading.engine.updates import VenueUpdate
 
@@ -40,6 +41,7 @@ class IBrokerage(ABC):
 
     venue: str
     live: bool = False
+    account_type: AccountType = AccountType.UNLEVERED
 
     @abstractmethod
     def connect(self) -> None:
@@ -96,6 +98,7 @@ class IAsyncBrokerage(ABC):
 
     venue: str
     live: bool = False
+    account_type: AccountType = AccountType.UNLEVERED
     _order_event_queue: asyncio.Queue[VenueUpdate]
 
     @abstractmethod

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from brokers.base import IBrokerage
 from trading.endings import FEED_ENDED, STOPPED
 from trading.engine.bars import Bar
-from trading.engine.effects import Submit
+from trading.engine.effects import Cancel, Effect, Submit
 from trading.engine.engine import Engine
 
 #: Called now and then with the number of bars done; returns False to stop early.
@@ -52,11 +52,7 @@ def drive(
             deliver(engine, venue)
         effects = on_bar(bar)
         if effects:
-            for effect in effects:
-                if isinstance(effect, Submit):
-                    engine.on_submitted(effect.order)
-                    venue.submit_order(effect.order)
-                    deliver(engine, venue)
+            carry_out(engine, venue, effects)
         equity = portfolio.approximate_equity
         add_time(bar.time)
         add_equity(equity)
@@ -67,6 +63,20 @@ def drive(
             break
     drain(engine, venue, engine.halted or (FEED_ENDED if whole else STOPPED).reason)
     return whole
+
+
+def carry_out(engine: Engine, venue: IBrokerage, effects: Sequence[Effect]) -> None:
+    """Do what the engine wants, one after the other, and hear what becomes of each before the next."""
+    for effect in effects:
+        if isinstance(effect, Submit):
+            engine.on_submitted(effect.order, *effect.linked)
+            venue.submit_order(effect.order, effect.linked)
+        elif isinstance(effect, Cancel):
+            venue.cancel_order(effect.order)
+        else:
+            engine.on_submitted(effect.by)
+            venue.replace_order(effect.order, effect.by)
+        _deliver(engine, venue)
 
 
 def drain(engine: Engine, venue: IBrokerage, reason: str) -> None:

@@ -13,12 +13,12 @@ from opentelemetry import trace
 
 from brokers.base import IAsyncBrokerage
 from risk.gate import OrderGate, Verdict
-from trading.engine.effects import Effect, Submit
+from trading.engine.effects import Cancel, Effect, Replace, Submit
 from trading.engine.engine import Engine
 from trading.engine.errors import Fatal, Rejected, VenueError
 from trading.engine.orders import OrderRecord, OrderStatus
 from trading.engine.risk import Denial
-from trading.engine.updates import OrderUpdate, UpdateKind
+from trading.engine.updates import OrderUpdate, UpdateKind, VenueUpdate
 from trading.journal import Journal
 from trading.lease import Lease
 
@@ -85,14 +85,30 @@ class OrderDesk:
             log.exception("the venue of run %s could not be closed", self._lease.run_id)
 
     async def place(self, effects: Sequence[Effect]) -> None:
-        """Commit the intents, then send each order through the gate."""
-        await self._journal.commit()
-        for effect in effects:
-            if isinstance(effect, Submit):
-                await self._submit(effect.order)
-        self.drain()
+        """Carry out the effects one after the other; orders leave through the gate, once their intents are committed.
 
-    async def _submit(self, order: OrderRecord) -> None:
+        Cancels that come first leave at once.
+        """
+        committed = False
+        for effect in effects:
+            if isinstance(effect, Cancel):
+                await self._withdraw(effect.order)
+            else:
+                if not committed:
+                    await self._journal.commit()
+                    committed = True
+                await self._submit(effect)
+            self.drain()
+
+    async def _withdraw(self, order: OrderRecord) -> None:
+        """A cancel that the strategy wants. One that the venue did not take leaves the order as it was."""
+        self._journal.post()
+        error = await self._cancel(order)
+        if error is not None:
+            self._tell(order, UpdateKind.CANCEL_REFUSED, f"the venue was not reached: {_words(error)}")
+
+    async def _submit(self, effect: Submit | Replace) -> None:
+        order, linked = (effect.by, ()) if isinstance(effect, Replace) else (effect.order, effect.linked)
         with tracer.start_as_current_span("paper.session.submit_order", attributes=self._attributes):
             verdict = await self._gate.wait_open()
             if order.status is not OrderStatus.INTENDED:
@@ -100,23 +116,25 @@ class OrderDesk:
                 return
             denial = self._withhold(verdict)
             if denial is not None:
-                self._engine.on_withheld(order, denial)
+                self._engine.on_withheld(order, denial, *linked)
                 return
-            self._engine.on_submitted(order)
+            self._engine.on_submitted(order, *linked)
             with tracer.start_as_current_span("broker.submit_order", attributes=self._attributes):
-                await self._send(order)
-        self.drain()
+                await self._send(effect, (order, *linked))
 
-    async def _send(self, order: OrderRecord) -> None:
+    async def _send(self, effect: Submit | Replace, orders: Sequence[OrderRecord]) -> None:
         try:
             async with asyncio.timeout(SUBMIT_TIMEOUT):
-                await self._brokerage.submit_order_async(order)
+                if isinstance(effect, Replace):
+                    await self._brokerage.replace_order_async(effect.order, effect.by)
+                else:
+                    await self._brokerage.submit_order_async(effect.order, effect.linked)
         except Rejected as error:
-            self._tell(order, UpdateKind.REJECTED, str(error))
+            self._tell_all(orders, UpdateKind.REJECTED, str(error))
         except Fatal:
             raise
         except UNCERTAIN as error:
-            self._tell(order, UpdateKind.UNKNOWN, str(error) or type(error).__name__)
+            self._tell_all(orders, UpdateKind.UNKNOWN, _words(error))
 
     def _withhold(self, verdict: Verdict) -> Denial | None:
         if verdict is Verdict.ENGAGED:
@@ -133,6 +151,10 @@ class OrderDesk:
 
     def _tell(self, order: OrderRecord, kind: UpdateKind, reason: str) -> None:
         self._take(OrderUpdate(kind, order.client_order_id, self._now(), reason=reason))
+
+    def _tell_all(self, orders: Sequence[OrderRecord], kind: UpdateKind, reason: str) -> None:
+        for order in orders:
+            self._tell(order, kind, reason)
 
     # What the venue says.
 
@@ -151,7 +173,7 @@ class OrderDesk:
             except Exception as error:
                 self._on_trouble(error)
 
-    def _take(self, update: OrderUpdate) -> None:
+    def _take(self, update: VenueUpdate) -> None:
         try:
             self._engine.on_update(update)
         except Exception as error:
@@ -192,14 +214,17 @@ class OrderDesk:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._heard.wait(), seconds)
 
-    async def _cancel(self, order: OrderRecord) -> None:
+    async def _cancel(self, order: OrderRecord) -> Exception | None:
+        """Ask the venue once; why it did not take it."""
         with tracer.start_as_current_span("broker.cancel_order", attributes=self._attributes):
             try:
                 async with asyncio.timeout(CANCEL_CALL_TIMEOUT):
                     await self._brokerage.cancel_order_async(order)
             except Exception as error:
-                # Whatever it is, the other cancels leave, and this one is asked for again.
-                log.warning("cancel of order %s was not taken: %s", order.id, error or type(error).__name__)
+                # Whatever it is, the other cancels leave, and this one may be asked for again.
+                log.warning("cancel of order %s was not taken: %s", order.id, _words(error))
+                return error
+        return None
 
     # The venue's books.
 
@@ -211,7 +236,7 @@ class OrderDesk:
             with tracer.start_as_current_span("broker.query_account", attributes=self._attributes):
                 account = await self._brokerage.query_account_async()
         except Exception as error:
-            return [f"the venue's books could not be read: {error or type(error).__name__}"]
+            return [f"the venue's books could not be read: {_words(error)}"]
         portfolio = self._engine.portfolio
         ours = {symbol: position.qty for symbol, position in portfolio.positions.items() if position.qty}
         found = [
@@ -222,3 +247,7 @@ class OrderDesk:
         if account.cash != portfolio.cash:
             found.append(f"cash: the venue has {account.cash}, the ledger {portfolio.cash}")
         return found
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or type(error).__name__

@@ -86,13 +86,21 @@ class Parts:
             raise InvalidValue("session.max_bars: this feed never ends; a backtest needs max_bars or duration_minutes")
 
     def engine(self, run_id: UUID) -> Engine:
-        check = RiskManager(self.limits).check_pretrade
-        return Engine(run_id.hex, self.strategy, check, self.recipe.universe, self.brokerage.starting_cash)
+        return Engine(
+            run_id.hex,
+            self.strategy,
+            RiskManager(self.limits).check_pretrade,
+            self.recipe.universe,
+            self.brokerage.starting_cash,
+            self.recipe.special_instruments(),
+            self.brokerage.account_type,
+        )
 
     def prepare(self) -> None:
         """Read and check the feed's data; raises what is wrong with it."""
         self.feed.prepare()
         self.brokerage.interval = self.feed.interval
+        self.brokerage.instruments.update(self.recipe.special_instruments())
 
 
 def assemble(recipe: Recipe, **secrets: Any) -> Parts:

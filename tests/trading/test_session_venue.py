@@ -65,7 +65,7 @@ def test_what_the_venue_says_that_cannot_be_ends_it_and_what_follows_is_still_he
 )
 def test_an_error_at_the_send_says_what_is_known_of_the_order(house, error, status, final):
     class Refusing(Venue):
-        async def submit_order_async(self, order):
+        async def submit_order_async(self, order, linked=()):
             raise error
 
         async def cancel_order_async(self, order):
@@ -139,7 +139,7 @@ def test_a_kill_cancels_at_once_while_another_order_waits_for_the_venue(house):
     cancelled, sent = [], []
 
     class Slow(Venue):
-        async def submit_order_async(self, order):
+        async def submit_order_async(self, order, linked=()):
             sent.append(order.qty)
             if order.qty == 2:
                 house.engaged = True

@@ -71,6 +71,9 @@ def _path(details: ErrorDetails, data: Any) -> list[int | str]:
 def _names_beside(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
     """The fields of the model in which the last step of the path was looked for."""
     for step in path[:-1]:
+        if step not in model.model_fields:
+            # The name of an entry, whose model the field before it has told.
+            continue
         annotation = model.model_fields[str(step)].annotation
         inner = [one for one in (annotation, *get_args(annotation)) if isinstance(one, type)]
         model = next(one for one in inner if issubclass(one, BaseModel))

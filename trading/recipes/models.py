@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from risk.limits import RiskLimits
+from trading.engine.instruments import Instrument, instrument_of
 from trading.engine.symbols import Symbol
 
 
@@ -30,6 +32,7 @@ SymbolText = Annotated[str, Field(max_length=50), AfterValidator(_readable)]
 Universe = Annotated[tuple[SymbolText, ...], Field(min_length=1, max_length=1000), AfterValidator(_distinct)]
 UrnText = Annotated[str, Field(max_length=200)]
 Count = Annotated[int, Field(gt=0, lt=2**31)]
+Step = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Minutes = Annotated[float, Field(gt=0, le=525_600)]
 
 
@@ -59,6 +62,13 @@ class SessionOptions(_Strict):
     stop_on_kill_switch: bool = True
 
 
+class InstrumentRules(_Strict):
+    """How a symbol trades where not as its text says: ``tick`` is its price step, ``lot`` the step of quantities."""
+
+    tick: Step | None = None
+    lot: Step | None = None
+
+
 class Recipe(_Strict):
     """What a run is made of; made by `trading.recipes.parse` alone, which checks the parts too."""
 
@@ -69,3 +79,8 @@ class Recipe(_Strict):
     brokerage: Part
     risk: RiskLimits = RiskLimits()
     session: SessionOptions = SessionOptions()
+    instruments: dict[SymbolText, InstrumentRules] = Field(default_factory=dict)
+
+    def special_instruments(self) -> dict[str, Instrument]:
+        """The instruments whose rules the recipe sets itself."""
+        return {symbol: instrument_of(symbol, rules.tick, rules.lot) for symbol, rules in self.instruments.items()}

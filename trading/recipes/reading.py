@@ -37,6 +37,7 @@ def parse(data: Mapping[str, Any]) -> Recipe:
     data, problems = _with_urns_in_session(data)
     problems += shape_problems(Recipe, data)
     problems += part_problems(data)
+    problems += _foreign_instruments(data)
     if problems:
         raise RecipeError(sorted(problems, key=_place))
     return Recipe.model_validate_json(json.dumps(data), strict=True)
@@ -55,6 +56,14 @@ def _with_urns_in_session(data: Mapping[str, Any]) -> tuple[dict[str, Any], list
         if session.get(name, urn) != urn
     ]
     return {**rest, "session": {**top, **session}}, problems
+
+
+def _foreign_instruments(data: Mapping[str, Any]) -> list[Problem]:
+    universe, instruments = data.get("universe"), data.get("instruments")
+    if not isinstance(universe, list) or not isinstance(instruments, Mapping):
+        return []
+    foreign = [symbol for symbol in instruments if symbol not in universe]
+    return [Problem(f"instruments.{symbol}", "is not in the universe") for symbol in foreign]
 
 
 def _place(problem: Problem) -> int:
