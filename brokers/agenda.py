@@ -8,7 +8,7 @@ from itertools import count
 
 from brokers.working import NEVER
 
-#: Called with the event time at which it was noticed that its moment has come.
+#: Called with the moment for which it was due.
 Action = Callable[[int], None]
 
 
@@ -36,5 +36,5 @@ class Agenda:
         while self._waiting and self._waiting[0][0] <= now:
             moment, _, action = heappop(self._waiting)
             self._known.discard((moment, action))
-            action(now)
+            action(moment)
         self.due = self._waiting[0][0] if self._waiting else NEVER

@@ -16,8 +16,8 @@ from brokers.working import NEVER, Pool, WorkingOrder, link
 from trading.engine.bars import Bar
 from trading.engine.calendars import calendar_of
 from trading.engine.instruments import Instrument, instrument_of
-from trading.engine.orders import OrderRecord, OrderType, TimeInForce
-from trading.engine.updates import OrderUpdate, UpdateKind, VenueUpdate
+from trading.engine.orders import OrderRecord, OrderRequest, OrderType, Side, TimeInForce
+from trading.engine.updates import ExternalOrder, OrderUpdate, UpdateKind, VenueUpdate
 
 _OVER: Final = {
     TimeInForce.DAY: "the day is over",
@@ -66,6 +66,8 @@ class Book:
         self._latency = latency
         self._regular = hours is Hours.REGULAR
         self._resting: dict[str, dict[str, WorkingOrder]] = {}
+        self._traded_by: dict[str, str] = {}
+        self._introduced = 0
 
     def instrument(self, symbol: str) -> Instrument:
         instrument = self.instruments.get(symbol)
@@ -117,7 +119,7 @@ class Book:
         """Put ``by`` in the place of ``order``, with all that is linked to it; refused where that is not open."""
         old = self._find(order)
         if old is None:
-            self._tell(UpdateKind.REJECTED, by, "the venue has no such open order")
+            self.reject(by, "the venue has no such open order")
             return
         work = self._working(by)
         work.follow(old)
@@ -184,10 +186,43 @@ class Book:
         elif work.type is OrderType.TRAILING_STOP:
             trail(work, Seen(bar).close(work.buy))
 
-    def _expire(self, now: int) -> None:
+    def _expire(self, _: int) -> None:
         for work in self.orders():
-            if work.expires <= now and not work.done:
+            if work.expires <= self.now and not work.done:
                 self.finish(work, UpdateKind.EXPIRED, _OVER[work.order.time_in_force])
+
+    def introduce(self, symbol: str, units: Decimal, reason: str) -> WorkingOrder:
+        """Put a market order of the venue's own in the book; ``units`` are negative to sell.
+
+        It closes a position, so it is named after the order that traded the symbol last: no other run has that name.
+        """
+        self._introduced += 1
+        name = f"{self._traded_by[symbol]}-x{self._introduced}"
+        side = Side.BUY if units > 0 else Side.SELL
+        terms = OrderRequest(symbol=symbol, side=side, qty=abs(units), time_in_force=TimeInForce.GTC, reduce_only=True)
+        self.emit(ExternalOrder(name, self.now, terms, f"sim-{name}", reason))
+        order = OrderRecord(
+            id=name,
+            client_order_id=name,
+            symbol=symbol,
+            side=side,
+            qty=terms.qty,
+            type=terms.type,
+            time_in_force=terms.time_in_force,
+            limit_price=None,
+            created_at=-1,
+            signal=side.value,
+            reduce_only=True,
+            external=True,
+        )
+        work = WorkingOrder(order, self.instrument(symbol))
+        self._resting.setdefault(symbol, {})[name] = work
+        return work
+
+    def settle(self, work: WorkingOrder, price: Decimal) -> None:
+        """Fill all of an order of the venue's own at exactly ``price``, free of charge."""
+        self.emit(self._filler.settle(work, price, self.now))
+        self._leave(work)
 
     # What becomes of them.
 
@@ -197,6 +232,7 @@ class Book:
         if update is None:
             return []
         self.emit(update)
+        self._traded_by[work.order.symbol] = work.key
         if not work.left:
             self._leave(work)
         if work.shares is not None:
@@ -230,6 +266,10 @@ class Book:
         for member in pool.members:
             if not member.done:
                 self.finish(member, UpdateKind.CANCELLED, reason)
+
+    def reject(self, order: OrderRecord, reason: str) -> None:
+        """Refuse an order that never was in the book."""
+        self._tell(UpdateKind.REJECTED, order, reason)
 
     def _tell(self, kind: UpdateKind, order: OrderRecord, reason: str = "") -> None:
         key = order.client_order_id

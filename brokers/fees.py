@@ -4,32 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import ROUND_CEILING, Decimal
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
+from brokers.executions import Execution
+from brokers.regulatory import us_regulatory
 from brokers.settings import check_names, figures
 from brokers.working import ZERO
 from trading.engine.errors import InvalidValue
-from trading.engine.instruments import Instrument
 
 _BASIS: Final = Decimal(10_000)
 _CENT: Final = Decimal("0.01")
 _FIGURES: Final = ("per_order", "per_share", "bps")
-
-
-class Execution(NamedTuple):
-    """What a fee is reckoned from. ``first`` is whether it is the order's first execution; ``time`` is in ns."""
-
-    instrument: Instrument
-    buy: bool
-    qty: Decimal
-    price: Decimal
-    time: int
-    first: bool
-
-    @property
-    def notional(self) -> Decimal:
-        return self.qty * self.price * self.instrument.multiplier
-
 
 #: The fee of an execution in the quote currency, whole cents, never negative.
 Fees = Callable[[Execution], Decimal]
@@ -54,5 +39,11 @@ def read_fees(given: Mapping[str, Any] | Literal["none"] | None) -> Fees | None:
         return None
     if not isinstance(given, Mapping):
         raise InvalidValue(f"fees must be none or a mapping such as {{per_share: 0.005}}, not {given!r}")
-    check_names("fees", given, _FIGURES)
-    return commission(**figures("fees", given, _FIGURES))
+    check_names("fees", given, (*_FIGURES, "us_regulatory"))
+    regulatory = given.get("us_regulatory", False)
+    if not isinstance(regulatory, bool):
+        raise InvalidValue(f"fees.us_regulatory must be true or false, not {regulatory!r}")
+    ours = commission(**figures("fees", {key: given[key] for key in _FIGURES if key in given}, _FIGURES))
+    if not regulatory:
+        return ours
+    return lambda execution: ours(execution) + us_regulatory(execution)

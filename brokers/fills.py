@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from brokers.account import Account
-from brokers.fees import Execution, Fees
+from brokers.executions import Execution
+from brokers.fees import Fees
 from brokers.matching import Seen
 from brokers.slippage import Slippage, Volume
 from brokers.working import ZERO, WorkingOrder
@@ -15,10 +16,14 @@ from trading.engine.updates import OrderUpdate, UpdateKind
 
 
 class Filler:
-    """Fills orders and books them in the account at once."""
+    """Fills orders and books them in the account at once.
+
+    ``slippage_paid`` is what fills have cost so far beyond the prices before slippage, in the account's currency.
+    """
 
     def __init__(self, account: Account, slippage: Slippage | None, fees: Fees | None) -> None:
         self.account = account
+        self.slippage_paid = ZERO
         self._slippage = slippage
         self._fees = fees
         self._volumes: dict[str, tuple[int, Volume]] = {}
@@ -38,13 +43,20 @@ class Filler:
         if not qty or (qty < work.left and work.order.time_in_force is TimeInForce.FOK):
             return None
         share = ZERO if volume is None else volume.take(qty)
-        return self.book(work, qty, self._worsened(work, price, seen.is_quoted, share), now)
-
-    def book(self, work: WorkingOrder, qty: Decimal, price: Decimal, now: int) -> OrderUpdate:
-        """Book an execution of ``qty`` units at exactly ``price``."""
+        traded = self._worsened(work, price, seen.is_quoted, share)
+        if traded != price:
+            self.slippage_paid += abs(traded - price) * qty * work.instrument.multiplier
+        price = self._worsened(work, price, seen.is_quoted, share)
         fee = ZERO
         if self._fees is not None:
             fee = self._fees(Execution(work.instrument, work.buy, qty, price, now, not work.executions))
+        return self._book(work, qty, price, fee, now)
+
+    def settle(self, work: WorkingOrder, price: Decimal, now: int) -> OrderUpdate:
+        """Book all of an order at exactly ``price``, free of charge."""
+        return self._book(work, work.left, price, ZERO, now)
+
+    def _book(self, work: WorkingOrder, qty: Decimal, price: Decimal, fee: Decimal, now: int) -> OrderUpdate:
         signed = qty if work.buy else -qty
         self.account.trade(work.order.symbol, signed, price, work.instrument.multiplier, fee)
         work.executions += 1

@@ -10,14 +10,17 @@ from typing import Any, Literal
 from brokers.account import Account
 from brokers.base import IAsyncBrokerage, IBrokerage, VenueAccount, VenuePosition
 from brokers.book import Book, FillAt, Hours
+from brokers.custody import Custody
 from brokers.fees import read_fees
 from brokers.fills import Filler
+from brokers.financing import read_financing
 from brokers.slippage import read_slippage
 from brokers.working import ZERO
 from trading.engine.bars import price_of
 from trading.engine.errors import InvalidValue
 from trading.engine.exact import exact
 from trading.engine.instruments import Instrument
+from trading.engine.margin import AccountType
 from trading.engine.orders import OrderRecord
 from trading.engine.updates import VenueUpdate
 
@@ -27,10 +30,16 @@ _NANOS_PER_MS = 1_000_000
 class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
     """Fills orders from bars: at the symbol's next open, or at the close at which they were made.
 
-    ``slippage``: `brokers.slippage.Slippage`, as ``{bps: 2}``. ``fees``: any of ``{per_order, per_share, bps}``.
-    ``latency_ms`` delays an order past the decision, so that it trades in the first bar that starts after the delay.
-    ``hours``: with ``regular`` only orders with ``extended_hours`` trade outside of the exchange's sessions; by default
-    a bar's presence means that the market is open. One instance is one account. See `brokers.matching` for the rules.
+    ``slippage``: any of ``{bps, spread, volume_share, impact}``, see `brokers.slippage.Slippage`. ``fees``: any of
+    ``{per_order, per_share, bps, us_regulatory}``, see `brokers.fees` and `brokers.regulatory`. ``latency_ms`` delays
+    an order past the decision, so that it trades in the first bar that starts after the delay. ``hours``: with
+    ``regular`` only orders with ``extended_hours`` trade outside of the exchange's sessions; by default the presence of
+    a bar means that the market is open. ``account``: `trading.engine.margin.AccountType`; a margin account whose equity
+    is under its maintenance at a session's close is closed out at the next opens. ``borrow_rate``: percent a year of a
+    short's value, one figure or one per symbol; ``interest``: percent a year, ``{credit, debit}``. One instance is one
+    account.
+
+    See `brokers.matching` for when and at what price orders trade, `brokers.custody` for what the venue does by itself.
     """
 
     venue = "sim"
@@ -43,6 +52,9 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
         latency_ms: float = 0,
         starting_cash: Decimal | float = Decimal(100_000),
         hours: Literal["any", "regular"] = "any",
+        account: Literal["unlevered", "cash", "margin"] = "unlevered",
+        borrow_rate: Mapping[str, Any] | Decimal | float | None = None,
+        interest: Mapping[str, Any] | None = None,
     ) -> None:
         self.starting_cash = Decimal(str(starting_cash))
         if not self.starting_cash.is_finite() or self.starting_cash <= 0:
@@ -52,13 +64,16 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
         self._updates: list[VenueUpdate] = []
         self._order_event_queue: asyncio.Queue[VenueUpdate] = asyncio.Queue()
         self._account = Account(self.starting_cash)
+        self._filler = Filler(self._account, read_slippage(slippage), read_fees(fees))
         self._book = Book(
-            Filler(self._account, read_slippage(slippage), read_fees(fees)),
+            self._filler,
             self._updates.append,
             fill=FillAt(fill),
             latency=round(latency_ms * _NANOS_PER_MS),
             hours=Hours(hours),
         )
+        self.account_type = AccountType(account)
+        self._custody = Custody(self._book, self.account_type, read_financing(borrow_rate, interest))
         # The book's own method, without a step between: it is called for every bar.
         self.on_bar = self._book.on_bar  # type: ignore[method-assign]
 
@@ -77,6 +92,11 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
         return self._book.instruments
 
     @property
+    def slippage_paid(self) -> Decimal:
+        """What fills have cost beyond the prices before slippage, in the account's currency."""
+        return self._filler.slippage_paid
+
+    @property
     def updates_healthy(self) -> bool:
         return True
 
@@ -87,6 +107,12 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
         """Nothing to close."""
 
     def submit_order(self, order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> None:
+        for one in (order, *linked):
+            refusal = self._custody.refusal(one)
+            if refusal:
+                for refused in (order, *linked):
+                    self._book.reject(refused, refusal)
+                return
         self._book.submit(order, linked)
 
     def replace_order(self, order: OrderRecord, by: OrderRecord) -> None:
