@@ -28,13 +28,17 @@ def performance(times: npt.NDArray[np.int64], equity: npt.NDArray[np.float64], s
     """
     if len(equity) == 0:
         return {"total_return": 0.0, "max_drawdown": 0.0, "sharpe": None}
-    with_start = np.concatenate(([starting_cash], equity))
-    peaks = np.maximum.accumulate(with_start)
     return {
         "total_return": float(equity[-1] / starting_cash - 1.0),
-        "max_drawdown": float(np.max((peaks - with_start) / peaks)),
+        "max_drawdown": float(drawdowns(equity, starting_cash).max()),
         "sharpe": _sharpe(times, equity, starting_cash),
     }
+
+
+def drawdowns(equity: npt.NDArray[np.float64], starting_cash: float) -> npt.NDArray[np.float64]:
+    """How far each point (n) lies below the highest before it, as a fraction of that; the cash is the first peak."""
+    peaks = np.maximum(np.maximum.accumulate(equity), starting_cash)
+    return np.asarray((peaks - equity) / peaks)
 
 
 def one_per_stamp(
@@ -55,14 +59,23 @@ def performance_of_session(run_id: UUID, starting_cash: Decimal) -> dict[str, An
     return performance(times, equity, float(starting_cash))
 
 
-def _sharpe(times: npt.NDArray[np.int64], equity: npt.NDArray[np.float64], starting_cash: float) -> float | None:
+def daily_levels(
+    times: npt.NDArray[np.int64], equity: npt.NDArray[np.float64], starting_cash: float
+) -> tuple[npt.NDArray[np.float64], float, bool]:
+    """The levels that returns are taken between, the returns of a year, and whether they are of days.
+
+    The starting cash, then the last equity of each UTC day; of each bar where there are fewer than three days.
+    """
     days = times // _NANOS_PER_DAY
-    last_of_day = np.flatnonzero(np.append(np.diff(days) != 0, True))
-    levels = np.concatenate(([starting_cash], equity[last_of_day]))
-    per_year: float = TRADING_DAYS
-    if len(last_of_day) <= _FEWEST_DAILY_RETURNS:
-        levels = np.concatenate(([starting_cash], equity))
-        per_year = TRADING_DAYS * len(equity) / len(last_of_day)
+    last_of_day = np.flatnonzero(np.append(np.diff(days) != 0, True)[: len(days)])
+    if len(last_of_day) > _FEWEST_DAILY_RETURNS:
+        return np.concatenate(([starting_cash], equity[last_of_day])), TRADING_DAYS, True
+    per_year = TRADING_DAYS * len(equity) / max(len(last_of_day), 1)
+    return np.concatenate(([starting_cash], equity)), per_year, False
+
+
+def _sharpe(times: npt.NDArray[np.int64], equity: npt.NDArray[np.float64], starting_cash: float) -> float | None:
+    levels, per_year, _ = daily_levels(times, equity, starting_cash)
     returns = np.diff(levels) / levels[:-1]
     deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
     if deviation == 0.0 or not np.isfinite(deviation):
