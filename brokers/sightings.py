@@ -1,0 +1,95 @@
+"""From what a venue shows of an order, in any order and any number of times, to what is new. Pure.
+
+A venue's stream, its list of orders and its answer to a question overlap, come late, twice or not at all. Each of them
+is a sighting: the order's state and how much of it is filled by now. `Sightings` turns a series of them into the
+updates that the engine takes, each fact once.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from trading.engine.orders import OrderRequest
+from trading.engine.updates import OrderUpdate, UpdateKind
+
+ZERO: Final = Decimal(0)
+_ENDS: Final = frozenset({UpdateKind.REJECTED, UpdateKind.CANCELLED, UpdateKind.EXPIRED, UpdateKind.REPLACED})
+
+
+class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as the venue shows it at ``time`` (ns).
+
+    ``state`` is ``accepted``, one of the ends, or None where it says nothing new (it is on its way, or filled).
+    ``filled_qty`` units are filled by now, at ``avg_price`` on average (quote currency per unit), for ``fee`` in all.
+    ``client_order_id`` is empty where the venue has none. ``terms`` are what it was asked for.
+    """
+
+    client_order_id: str
+    venue_order_id: str
+    state: UpdateKind | None
+    terms: OrderRequest
+    time: int
+    filled_qty: Decimal = ZERO
+    avg_price: Decimal = ZERO
+    fee: Decimal = ZERO
+    reason: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in _ENDS or self.filled_qty >= self.terms.qty
+
+
+class _Seen:
+    __slots__ = ("fee", "filled", "state", "value")
+
+    def __init__(self) -> None:
+        self.state: UpdateKind | None = None
+        self.filled = ZERO
+        self.value = ZERO
+        self.fee = ZERO
+
+
+class Sightings:
+    """What has been seen of a venue's orders so far."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, _Seen] = {}
+
+    def take(self, order: VenueOrder, client_order_id: str) -> list[OrderUpdate]:
+        """The updates that this sighting brings for the order that is known as ``client_order_id``.
+
+        A fill is the growth of the filled quantity, at the price that explains the new average; its execution id names
+        the quantity reached, so that the same growth seen twice is one execution. An older sighting brings nothing.
+        """
+        seen = self._seen.setdefault(order.venue_order_id, _Seen())
+        updates = []
+        if seen.state is None and order.state is not UpdateKind.REJECTED:
+            seen.state = UpdateKind.ACCEPTED
+            updates.append(self._update(UpdateKind.ACCEPTED, order, client_order_id))
+        if order.filled_qty > seen.filled:
+            updates.append(self._growth(order, client_order_id, seen))
+        if order.state in _ENDS and seen.state not in _ENDS:
+            seen.state = order.state
+            updates.append(self._update(order.state, order, client_order_id))
+        return updates
+
+    def _growth(self, order: VenueOrder, client_order_id: str, seen: _Seen) -> OrderUpdate:
+        qty, value = order.filled_qty - seen.filled, order.avg_price * order.filled_qty
+        update = OrderUpdate(
+            UpdateKind.FILL,
+            client_order_id,
+            order.time,
+            venue_order_id=order.venue_order_id,
+            execution_id=f"{order.venue_order_id}/{order.filled_qty.normalize():f}",
+            qty=qty,
+            price=(value - seen.value) / qty,
+            fee=max(order.fee - seen.fee, ZERO),
+        )
+        seen.filled, seen.value, seen.fee = order.filled_qty, value, max(order.fee, seen.fee)
+        return update
+
+    def _update(self, kind: UpdateKind, order: VenueOrder, client_order_id: str) -> OrderUpdate:
+        return OrderUpdate(kind, client_order_id, order.time, venue_order_id=order.venue_order_id, reason=order.reason)

@@ -1,0 +1,80 @@
+"""The bridge for venues whose client blocks: the asynchronous form runs the same calls in threads of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from brokers.base import IAsyncBrokerage, IBrokerage, VenueAccount, VenuePosition
+from trading.engine.orders import OrderRecord
+from trading.engine.updates import VenueUpdate
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+_THREADS = 4
+
+
+class ThreadedBrokerage(IBrokerage, IAsyncBrokerage):
+    """An adapter writes the blocking form and calls `tell` from whatever thread it hears the venue in.
+
+    Cancels have threads of their own, so that none ever waits behind a call that the venue does not answer.
+    """
+
+    def __init__(self) -> None:
+        self._order_event_queue: asyncio.Queue[VenueUpdate] = asyncio.Queue()
+        self._updates: deque[VenueUpdate] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._calls = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"{self.venue} calls")
+        self._cancels = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"{self.venue} cancels")
+
+    def tell(self, updates: Sequence[VenueUpdate]) -> None:
+        """Pass on what the venue said; safe from any thread."""
+        if self._loop is None:
+            self._updates.extend(updates)
+            return
+        for update in updates:
+            try:
+                self._loop.call_soon_threadsafe(self._order_event_queue.put_nowait, update)
+            except RuntimeError:
+                log.warning("%s told of order %s after its session had ended", self.venue, update)
+
+    def drain_updates(self) -> list[VenueUpdate]:
+        taken = []
+        while self._updates:
+            taken.append(self._updates.popleft())
+        return taken
+
+    async def connect_async(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self._run(self.connect)
+
+    async def close_async(self) -> None:
+        await self._run(self.close)
+        self._calls.shutdown(wait=False, cancel_futures=True)
+        self._cancels.shutdown(wait=False, cancel_futures=True)
+
+    async def submit_order_async(self, order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> None:
+        await self._run(self.submit_order, order, linked)
+
+    async def replace_order_async(self, order: OrderRecord, by: OrderRecord) -> None:
+        await self._run(self.replace_order, order, by)
+
+    async def cancel_order_async(self, order: OrderRecord) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._cancels, self.cancel_order, order)
+
+    async def cancel_all_async(self) -> int:
+        return await asyncio.get_running_loop().run_in_executor(self._cancels, self.cancel_all)
+
+    async def query_positions_async(self) -> list[VenuePosition]:
+        return await self._run(self.query_positions)
+
+    async def query_account_async(self) -> VenueAccount:
+        return await self._run(self.query_account)
+
+    async def _run(self, function: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._calls, function, *args)

@@ -1,0 +1,1 @@
+"""Tradier: mapping (pure), adapter."""
