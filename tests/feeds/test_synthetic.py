@@ -6,12 +6,13 @@ from statistics import mean, pstdev
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trading.engine.bars import Timeframe, to_datetime
 from trading.engine.errors import InvalidValue
 from trading.feeds import SyntheticFeed
+from trading.feeds.base import FeedError
 
 NEW_YORK = ZoneInfo("America/New_York")
 UNIVERSE = ("SPY", "BAC")
@@ -144,3 +145,63 @@ def test_an_endless_feed_says_so():
     feed = SyntheticFeed(universe=UNIVERSE)
     assert feed.endless
     assert feed.summary()["bars"] is None
+
+
+CALL, PUT = "SPY240119C00100000", "SPY240119P00100000"
+
+
+def test_an_option_has_bars_until_it_expires_and_its_underlying_has_more():
+    days = taken(universe=("SPY", CALL), timeframe="1Day", bars=30)
+    last = to_datetime(of(CALL, days)[-1].time).astimezone(NEW_YORK)
+    assert (last.month, last.day) == (1, 19)
+    assert len(of("SPY", days)) == 30
+
+
+def test_the_summary_counts_the_bars_of_options_that_expire():
+    feed = SyntheticFeed(universe=("SPY", CALL), timeframe="1Day", bars=30)
+    feed.prepare()
+    assert feed.summary()["bars"] == len(list(feed.bars()))
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000))
+def test_options_are_worth_no_less_than_their_exercise_and_keep_the_parity(seed):
+    for stock, call, put in zip(*[iter(taken(30, ("SPY", CALL, PUT), seed=seed))] * 3, strict=True):
+        assert call.close >= stock.close - 100 - 0.02
+        assert put.close >= 100 - stock.close - 0.02
+        assert abs(call.close - put.close - (stock.close - 100)) < 0.02
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000))
+def test_options_are_quoted_around_their_close_in_whole_cents(seed):
+    for bar in of(CALL, taken(100, ("SPY", CALL), seed=seed)):
+        assert bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high
+        assert bar.bid == 0 or bar.bid + bar.ask == pytest.approx(2 * bar.close)
+        assert bar.bid < bar.close < bar.ask
+        assert all(round(price, 2) == price for price in (bar.open, bar.high, bar.low, bar.close, bar.bid, bar.ask))
+
+
+def test_an_underlying_does_not_depend_on_its_options():
+    assert of("SPY", taken(600, ("SPY", CALL))) == taken(300, ("SPY",))
+
+
+def test_on_its_last_day_an_option_closes_at_the_worth_of_its_exercise():
+    days = taken(universe=("SPY", CALL, PUT), timeframe="1Day", bars=20, seed=3)
+    stock = {bar.time: bar.close for bar in of("SPY", days)}
+    call, put = of(CALL, days)[-1], of(PUT, days)[-1]
+    assert call.close == pytest.approx(max(stock[call.time] - 100, 0.01))
+    assert put.close == pytest.approx(max(100 - stock[put.time], 0.01))
+
+
+@pytest.mark.parametrize(
+    ("universe", "start", "reason"),
+    [
+        ((CALL,), "2024-01-02T14:30:00Z", "needs its underlying SPY"),
+        (("SPY", CALL), "2024-02-01T14:30:00Z", "has expired by the feed's start"),
+    ],
+)
+def test_an_option_that_cannot_be_priced_is_refused(universe, start, reason):
+    feed = SyntheticFeed(universe=universe, start=start)
+    with pytest.raises(FeedError, match=reason):
+        feed.prepare()

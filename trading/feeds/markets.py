@@ -95,7 +95,8 @@ class Path:
     """The made-up price of one symbol, block after block.
 
     Log prices walk, with bursts in the size of their steps; what a symbol does depends on ``seed`` and its own name
-    alone. ``volatility`` is the standard deviation of a year's log return (0.25 is 25 percent).
+    alone. ``volatility`` is the usual standard deviation of a year's log return (0.25 is 25 percent), of which each has
+    somewhat more or less.
     """
 
     def __init__(self, seed: int, symbol: str, volatility: float) -> None:
@@ -104,6 +105,7 @@ class Path:
         self._usual = float(np.log(self._random.uniform(20, 400)))
         self._log_price = self._usual
         self._daily = volatility / float(np.sqrt(TRADING_DAYS_PER_YEAR)) * self._random.uniform(0.7, 1.4)
+        self.volatility = float(self._daily * np.sqrt(TRADING_DAYS_PER_YEAR))
         self._daily_volume = float(np.exp(self._random.normal(15.5, 0.8)))
 
     def block(self, block: Block) -> tuple[Floats, Floats, Floats, Floats, Floats]:

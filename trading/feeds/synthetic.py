@@ -12,14 +12,18 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from trading.engine.bars import Bar, Timeframe, to_datetime, to_nanos
+from trading.engine.calendars import calendar_of
 from trading.engine.errors import InvalidValue
-from trading.feeds.base import IFeed, Pace, read_pace
+from trading.engine.instruments import instrument_of
+from trading.feeds.base import FeedError, IFeed, Pace, read_pace
+from trading.feeds.chains import OptionPath
 from trading.feeds.markets import LAST_YEAR, Block, Path, blocks
 
 #: Where a feed at pace ``max`` starts, so that it gives the same bars on any day: the first session of 2024.
 FIXED_START: Final = "2024-01-02T14:30:00Z"
 _EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 _LATEST: Final = datetime(LAST_YEAR, 1, 1, tzinfo=UTC)
+_NEVER: Final = 2**63 - 1
 
 
 def read_start(text: str) -> int:
@@ -50,6 +54,9 @@ class SyntheticFeed(IFeed):
     percent. Without a ``start``, a feed at pace ``max`` starts at a fixed time, and any other with the last bar that is
     over by now, cut to the timeframe, so that at ``1x`` a bar is given when it has closed. See `trading.feeds.markets`
     for the sessions.
+
+    An option (``ACME240216C00100000``) is worth what a model makes of its underlying, which must be in the universe
+    too; it is quoted at each close, and its bars end with it. See `trading.feeds.chains`.
     """
 
     synthetic = True
@@ -73,16 +80,37 @@ class SyntheticFeed(IFeed):
         self.endless = bars is None
         self.volatility = volatility
         self._start = None if start is None else read_start(start)
+        self._ends: dict[str, int] = {}
 
     def prepare(self) -> None:
-        """Fix the start, once."""
+        """Fix the start, once; raises `FeedError` for an option without its underlying, or expired by then."""
         if self._start is None:
             now = time.time_ns() // self.interval * self.interval - self.interval
             self._start = read_start(FIXED_START) if self.pace is None else now
+        for symbol in self.universe:
+            instrument = instrument_of(symbol)
+            if instrument.option is not None:
+                self._ends[symbol] = calendar_of(instrument.calendar).close_by(instrument.option.expiry)
+                self._check_option(symbol, instrument.option.underlying, self._start)
+
+    def _check_option(self, symbol: str, underlying: str, start: int) -> None:
+        if underlying not in self.universe:
+            raise FeedError(f"{symbol} needs its underlying {underlying} in the universe")
+        if self._ends[symbol] <= start:
+            raise FeedError(f"{symbol} has expired by the feed's start {to_datetime(start).isoformat()}")
 
     def bars(self) -> Iterator[Bar]:
-        paths = [Path(self.seed, symbol, self.volatility) for symbol in self.universe]
-        return chain.from_iterable(self._bars_of(block, part, paths) for block, part in self._blocks())
+        paths = [self._path(symbol) for symbol in self.universe]
+        bars = chain.from_iterable(self._bars_of(block, part, paths) for block, part in self._blocks())
+        ends = self._ends
+        return (bar for bar in bars if bar.time < ends.get(bar.symbol, _NEVER)) if ends else bars
+
+    def _path(self, symbol: str) -> Path | OptionPath:
+        terms = instrument_of(symbol).option
+        if terms is None:
+            return Path(self.seed, symbol, self.volatility)
+        underlying = Path(self.seed, terms.underlying, self.volatility)
+        return OptionPath(underlying, terms, self._ends[symbol], self.interval)
 
     def _blocks(self) -> Iterator[tuple[Block, slice]]:
         """Each block with the part of it that is not over at the start and lies within the limit."""
@@ -97,9 +125,12 @@ class SyntheticFeed(IFeed):
                 if left <= 0:
                     return
 
-    def _bars_of(self, block: Block, part: slice, paths: list[Path]) -> Iterator[Bar]:
+    def _bars_of(self, block: Block, part: slice, paths: Sequence[Path | OptionPath]) -> Iterator[Bar]:
         """A block's bars, time by time and within one time symbol by symbol."""
-        columns = np.array([path.block(block) for path in paths])[:, :, part]
+        made = [path.block(block) for path in paths]
+        width = max(map(len, made))
+        unknown = np.zeros(len(block.times))
+        columns = np.array([[*one, *[unknown] * (width - len(one))] for one in made])[:, :, part]
         figures = (column.T.ravel().tolist() for column in columns.transpose(1, 0, 2))
         times = block.times[part]
         symbols = self.universe * len(times)
@@ -112,11 +143,11 @@ class SyntheticFeed(IFeed):
             if len(times):
                 first = first or to_datetime(int(times[0])).isoformat()
                 last = to_datetime(int(times[-1])).isoformat()
-                count += len(times)
+                count += sum(int(np.searchsorted(times, self._ends.get(one, _NEVER))) for one in self.universe)
             if self.endless and first:
                 break
         return {
-            "bars": None if self.endless else count * len(self.universe),
+            "bars": None if self.endless else count,
             "symbols": list(self.universe),
             "first": first,
             "last": None if self.endless else last,
