@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 import metadata.api
 import risk.api
 import trading.api
+import trading.sweeps.api
 from access import problems
 from access.auth import authenticate
 from access.problems import Problem
@@ -20,6 +21,7 @@ problems.install(api)
 api.add_router("", metadata.api.router)
 api.add_router("", risk.api.router)
 api.add_router("", trading.api.router)
+api.add_router("", trading.sweeps.api.router)
 
 
 @api.get("/healthz", tags=["health"], summary="Whether this process answers")

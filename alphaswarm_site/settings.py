@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "metadata",
     "risk",
     "trading",
+    "trading.sweeps",
     "alphaswarm_site",
 ]
 
@@ -102,6 +103,7 @@ CELERY_TASK_ROUTES = {
     "trading.tasks.run_session": {"queue": "live"},
     "trading.tasks.supervise": {"queue": "live"},
     "trading.tasks.anchor_heads": {"queue": "live"},
+    "trading.sweeps.tasks.watch_sweeps": {"queue": "live"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -110,6 +112,7 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
     "notice lost and unclaimed runs": {"task": "trading.tasks.supervise", "schedule": 2.0},
     "anchor the ledger's chains": {"task": "trading.tasks.anchor_heads", "schedule": 10.0},
+    "notice idle sweeps": {"task": "trading.sweeps.tasks.watch_sweeps", "schedule": 5.0},
 }
 
 AUTH_PASSWORD_VALIDATORS = [
