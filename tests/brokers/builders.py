@@ -90,7 +90,7 @@ class Venue:
         """Have a position, bought or sold short at the bar before."""
         side = Side.BUY if qty > 0 else Side.SELL
         self.submit(order(side, abs(qty), symbol=symbol, created_at=OPENING - DAY))
-        self.see(flat(price, 0, symbol=symbol))
+        self.see(flat(price, 0, symbol=symbol, volume=1e9))
         self.told.clear()
 
     def _listen(self) -> None:
