@@ -6,13 +6,11 @@ text that they would be written as.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, Final
 
 from brokers.base import VenueAccount, VenuePosition
+from brokers.reading import figure, moment
 from brokers.sightings import VenueOrder
-from trading.engine.bars import to_nanos
 from trading.engine.errors import Rejected
 from trading.engine.instruments import instrument_of
 from trading.engine.orders import OrderRecord, OrderRequest, OrderType, Side, TimeInForce
@@ -85,15 +83,15 @@ def order_of(row: dict[str, Any]) -> VenueOrder:
     status = str(row["status"])
     if status not in _STATES:
         raise ValueError(f"unknown order status {status!r}")
-    filled = _figure(row.get("exec_quantity", row.get("executed_quantity", 0)))
+    filled = figure(row.get("exec_quantity", row.get("executed_quantity", 0)))
     return VenueOrder(
         client_order_id=str(row.get("tag", "")),
         venue_order_id=str(row["id"]),
         state=_STATES[status],
         terms=_terms(row),
-        time=_moment(row.get("transaction_date") or row["create_date"]),
+        time=moment(row.get("transaction_date") or row["create_date"]),
         filled_qty=filled,
-        avg_price=_figure(row.get("avg_fill_price", 0)),
+        avg_price=figure(row.get("avg_fill_price", 0)),
         reason=str(row.get("reason_description", "")),
     )
 
@@ -105,11 +103,11 @@ def _terms(row: dict[str, Any]) -> OrderRequest:
     return OrderRequest(
         symbol=str(row.get("option_symbol") or row["symbol"]),
         side=Side.BUY if str(row["side"]).startswith("buy") else Side.SELL,
-        qty=_figure(row["quantity"]),
+        qty=figure(row["quantity"]),
         type=kind,
         time_in_force=TimeInForce.GTC if row.get("duration") == "gtc" else TimeInForce.DAY,
-        limit_price=_figure(row["price"]) if "price" in row else None,
-        stop_price=_figure(row["stop_price"]) if "stop_price" in row else None,
+        limit_price=figure(row["price"]) if "price" in row else None,
+        stop_price=figure(row["stop_price"]) if "stop_price" in row else None,
     )
 
 
@@ -123,7 +121,7 @@ def some(body: dict[str, Any], plural: str, singular: str) -> list[dict[str, Any
 
 
 def position_of(row: dict[str, Any]) -> VenuePosition:
-    return VenuePosition(str(row["symbol"]), _figure(row["quantity"]))
+    return VenuePosition(str(row["symbol"]), figure(row["quantity"]))
 
 
 def account_of(balances: dict[str, Any]) -> VenueAccount:
@@ -132,19 +130,7 @@ def account_of(balances: dict[str, Any]) -> VenueAccount:
     power = next((below[name] for name in ("stock_buying_power", "cash_available") if name in below), 0)
     return VenueAccount(
         str(balances["account_number"]),
-        cash=_figure(balances["total_cash"]),
-        equity=_figure(balances["total_equity"]),
-        buying_power=_figure(power),
+        cash=figure(balances["total_cash"]),
+        equity=figure(balances["total_equity"]),
+        buying_power=figure(power),
     )
-
-
-def _figure(value: Any) -> Decimal:
-    figure = Decimal(str(value))
-    if not figure.is_finite():
-        raise ValueError(f"{value!r} is no figure")
-    return figure
-
-
-def _moment(text: str) -> int:
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return to_nanos(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))

@@ -1,0 +1,1 @@
+"""Alpaca: wire (its client library), mapping (pure), adapter."""

@@ -1,0 +1,207 @@
+"""Alpaca as a brokerage: REST, its order events, and polling beside them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from brokers.alpaca import mapping
+from brokers.alpaca.wire import DUPLICATE_ID, HINT, Refusal, Rest, Stream
+from brokers.base import VenueAccount, VenuePosition
+from brokers.known_orders import KnownOrders
+from brokers.pacing import RateLimit
+from brokers.threaded import ThreadedBrokerage
+from trading.engine.bars import to_nanos
+from trading.engine.errors import Fatal, Rejected, Transient, Unknown, VenueError
+from trading.engine.orders import OrderRecord
+from trading.engine.updates import OrderUpdate, UpdateKind
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+CALLS_PER_MINUTE: Final = 200
+_FIRST_EVENTS_SECONDS: Final = 15.0
+#: How often an order whose answer was lost is looked for before it is called unknown, and the pause between.
+_LOOKS: Final = 3
+_LOOK_SECONDS: Final = 0.3
+
+
+class AlpacaBrokerage(ThreadedBrokerage):
+    """Stocks, options and crypto at Alpaca. ``paper`` means its paper account; the URLs put others in its place.
+
+    The client order id is unique at Alpaca, so an order whose answer was lost is looked for by it and adopted. Events
+    come by a socket; whatever happened while it was down is asked for as soon as it is up again, before an order may
+    leave.
+    """
+
+    venue = "alpaca"
+
+    def __init__(
+        self,
+        api_key: str = "",
+        secret_key: str = "",
+        paper: bool = True,
+        base_url: str = "",
+        stream_url: str = "",
+        poll_seconds: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.live = not paper
+        self._credentials = (api_key, secret_key, paper)
+        self._urls = (base_url, stream_url)
+        self._poll_seconds = poll_seconds
+        self._known = KnownOrders(self.venue, self.tell)
+        self._since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._closing = threading.Event()
+        self._poller: threading.Thread | None = None
+        self._rest: Rest | None = None
+        self._stream: Stream | None = None
+
+    # The connection.
+
+    @property
+    def updates_healthy(self) -> bool:
+        return self._stream is not None and self._stream.up
+
+    def connect(self) -> None:
+        if not all(self._credentials[:2]):
+            raise Fatal(f"alpaca: no credentials. {HINT}")
+        self._rest = Rest(*self._credentials, self._urls[0], RateLimit(CALLS_PER_MINUTE, 60.0))
+        self.query_account()
+        self._stream = Stream(*self._credentials, self._urls[1], self._on_event, self._reconcile)
+        self._stream.start()
+        give_up = time.monotonic() + _FIRST_EVENTS_SECONDS
+        while not self._stream.up:
+            if time.monotonic() > give_up:
+                raise Transient("alpaca's order events do not come up")
+            time.sleep(0.01)
+        self._poller = threading.Thread(target=self._keep_polling, name="alpaca orders", daemon=True)
+        self._poller.start()
+
+    def close(self) -> None:
+        self._closing.set()
+        if self._stream is not None:
+            self._stream.close_now()
+        if self._poller is not None:
+            self._poller.join(self._poll_seconds + 1)
+        if self._rest is not None:
+            self._rest.close()
+
+    # Orders.
+
+    def submit_order(self, order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> None:
+        body = mapping.payload(order, linked)
+        self._known.expect(order)
+        try:
+            row = self._call("POST", "/orders", body)
+        except Refusal as refusal:
+            if refusal.code != DUPLICATE_ID:
+                raise
+            # It is there already: an answer to this very order was lost.
+            row = self._find(order)
+        except Unknown as error:
+            row = self._found(order, error)
+        self._adopt(row, order, linked)
+
+    def replace_order(self, order: OrderRecord, by: OrderRecord) -> None:
+        venue_order_id = self._id_of(order)
+        self._known.expect(by)
+        try:
+            row = self._call("PATCH", f"/orders/{venue_order_id}", mapping.changes(by))
+        except Unknown as error:
+            row = self._found(by, error)
+        self._adopt(row, by)
+        self._look(venue_order_id)
+
+    def _adopt(self, row: Any, order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> None:
+        try:
+            self._known.name(str(row["id"]), order.client_order_id)
+            for venue_order_id, name in mapping.names_of_legs(row, linked).items():
+                self._known.name(venue_order_id, name)
+            self._known.see(mapping.orders_of([row]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unknown(f"alpaca gave an answer that cannot be read: {error!r}") from error
+
+    def _found(self, order: OrderRecord, error: VenueError) -> Any:
+        """The order whose answer was lost, by its client order id; raises `Unknown` while it is not to be seen."""
+        for _ in range(_LOOKS):
+            try:
+                return self._find(order)
+            except VenueError:
+                if self._closing.wait(_LOOK_SECONDS):
+                    break
+        raise error
+
+    def _find(self, order: OrderRecord) -> Any:
+        return self._call("GET", "/orders:by_client_order_id", {"client_order_id": order.client_order_id})
+
+    def cancel_order(self, order: OrderRecord) -> None:
+        venue_order_id = self._id_of(order)
+        try:
+            self._call("DELETE", f"/orders/{venue_order_id}", urgent=True)
+        except Rejected as refusal:
+            # It may be over already, or still be open: what the venue shows decides.
+            if not self._look(venue_order_id):
+                now = to_nanos(datetime.now(UTC))
+                update = OrderUpdate(UpdateKind.CANCEL_REFUSED, order.client_order_id, now, reason=str(refusal))
+                self.tell([update])
+
+    def cancel_all(self) -> int:
+        return len(self._call("DELETE", "/orders", urgent=True) or ())
+
+    def _id_of(self, order: OrderRecord) -> str:
+        venue_order_id = self._known.id_of(order)
+        if venue_order_id is None:
+            venue_order_id = str(self._find(order)["id"])
+            self._known.name(venue_order_id, order.client_order_id)
+        return venue_order_id
+
+    def _look(self, venue_order_id: str) -> bool:
+        """Ask for one order and take what is new of it; whether it is over."""
+        row = self._call("GET", f"/orders/{venue_order_id}", urgent=True)
+        shown = self._read(mapping.order_of, row)
+        self._known.see([shown])
+        return shown.is_over
+
+    # The venue's books.
+
+    def query_positions(self) -> list[VenuePosition]:
+        rows = self._call("GET", "/positions")
+        return self._read(lambda found: [mapping.position_of(row) for row in found], rows)
+
+    def query_account(self) -> VenueAccount:
+        return self._read(mapping.account_of, self._call("GET", "/account"))
+
+    # What the venue shows.
+
+    def _on_event(self, data: dict[str, Any]) -> None:
+        self._known.see([mapping.order_of(data["order"])])
+
+    def _reconcile(self) -> None:
+        """Take every order since this adapter was made, and all that are open."""
+        for query in ({"status": "open"}, {"status": "all", "after": self._since}):
+            rows = self._call("GET", "/orders", {**query, "limit": 500, "nested": "true", "direction": "asc"})
+            self._known.see(self._read(mapping.orders_of, rows))
+
+    def _keep_polling(self) -> None:
+        while not self._closing.wait(self._poll_seconds):
+            try:
+                self._reconcile()
+            except VenueError as error:
+                log.warning("alpaca does not show its orders: %s", error)
+
+    def _call(self, method: str, path: str, data: dict[str, Any] | None = None, urgent: bool = False) -> Any:
+        if self._rest is None:
+            raise Transient("alpaca is not connected")
+        return self._rest.call(method, path, data, urgent)
+
+    def _read(self, parse: Callable[[Any], T], body: Any) -> T:
+        try:
+            return parse(body)
+        except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+            raise Transient(f"alpaca gave an answer that cannot be read: {error!r}") from error

@@ -1,0 +1,182 @@
+"""Alpaca's words for orders, positions and the account. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from brokers.base import VenueAccount, VenuePosition
+from brokers.reading import figure, moment
+from brokers.sightings import VenueOrder
+from trading.engine.errors import Rejected
+from trading.engine.instruments import AssetClass, instrument_of
+from trading.engine.orders import OrderRecord, OrderRequest, OrderType, Side, TimeInForce
+from trading.engine.symbols import Symbol
+from trading.engine.updates import UpdateKind
+
+_TIMES: Final = {
+    AssetClass.EQUITY: {
+        TimeInForce.DAY,
+        TimeInForce.GTC,
+        TimeInForce.OPG,
+        TimeInForce.CLS,
+        TimeInForce.IOC,
+        TimeInForce.FOK,
+    },
+    AssetClass.OPTION: {TimeInForce.DAY},
+    AssetClass.CRYPTO: {TimeInForce.GTC, TimeInForce.IOC},
+}
+_WORKING: Final = UpdateKind.ACCEPTED
+_STATES: Final[dict[str, UpdateKind | None]] = {
+    "accepted": _WORKING,
+    "new": _WORKING,
+    "partially_filled": _WORKING,
+    "accepted_for_bidding": _WORKING,
+    "stopped": _WORKING,
+    "suspended": _WORKING,
+    "held": _WORKING,
+    "pending_review": _WORKING,
+    "pending_cancel": _WORKING,
+    "pending_replace": _WORKING,
+    "calculated": _WORKING,
+    "pending_new": None,
+    "filled": None,
+    "done_for_day": UpdateKind.EXPIRED,
+    "canceled": UpdateKind.CANCELLED,
+    "expired": UpdateKind.EXPIRED,
+    "rejected": UpdateKind.REJECTED,
+    "replaced": UpdateKind.REPLACED,
+}
+_EXITS: Final = {OrderType.LIMIT: "take_profit", OrderType.STOP: "stop_loss", OrderType.STOP_LIMIT: "stop_loss"}
+
+
+def payload(order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> dict[str, Any]:
+    """The body that places an order with those that depend on it; raises `Rejected` naming what Alpaca has not.
+
+    Figures are sent as texts, so that no digit is lost.
+    """
+    asset = instrument_of(order.symbol).asset
+    if order.time_in_force not in _TIMES[asset]:
+        allowed = ", ".join(sorted(_TIMES[asset]))
+        raise Rejected(f"alpaca takes no time in force {order.time_in_force} for {asset} orders; it takes {allowed}")
+    body: dict[str, Any] = {
+        "symbol": Symbol.parse(order.symbol).ticker,
+        "side": order.side.value,
+        "qty": _text(order.qty),
+        "type": order.type.value,
+        "time_in_force": order.time_in_force.value,
+        "client_order_id": order.client_order_id,
+        "extended_hours": order.extended_hours,
+    }
+    prices = {
+        "limit_price": order.limit_price,
+        "stop_price": order.stop_price,
+        "trail_price": order.trail_amount,
+        "trail_percent": order.trail_percent,
+    }
+    body |= {name: _text(price) for name, price in prices.items() if price is not None}
+    return body | (_links(order, linked) if linked else {})
+
+
+def _links(order: OrderRecord, linked: Sequence[OrderRecord]) -> dict[str, Any]:
+    """The legs of a bracket, of one-triggers-other and of one-cancels-other."""
+    waits = [one.parent_id == order.id for one in linked]
+    if all(waits) and len(linked) <= 2:
+        found = {"order_class": "bracket" if len(linked) == 2 else "oto", **_exits(linked)}
+        if len(found) == len(linked) + 1:
+            return found
+    elif not any(waits) and len(linked) == 1 and order.type is OrderType.LIMIT:
+        exits = _exits([order, *linked])
+        if len(exits) == 2:
+            return {"order_class": "oco", **exits}
+    raise Rejected("alpaca links an entry with a limit and a stop that close it, or a limit with a stop, and no others")
+
+
+def _exits(legs: Sequence[OrderRecord]) -> dict[str, Any]:
+    exits: dict[str, Any] = {}
+    for leg in legs:
+        name = _EXITS.get(leg.type)
+        if name is not None:
+            prices = {"limit_price": leg.limit_price, "stop_price": leg.stop_price}
+            exits[name] = {key: _text(price) for key, price in prices.items() if price is not None}
+    return exits
+
+
+def names_of_legs(row: dict[str, Any], linked: Sequence[OrderRecord]) -> dict[str, str]:
+    """Alpaca's id of each linked order, which it names itself, to our client order id: told apart by their type."""
+    names = {}
+    for leg in row.get("legs") or ():
+        for one in linked:
+            if leg.get("type") == one.type.value:
+                names[str(leg["id"])] = one.client_order_id
+    return names
+
+
+def changes(order: OrderRecord) -> dict[str, Any]:
+    """The body that replaces an order by this one."""
+    terms = {
+        "qty": order.qty,
+        "limit_price": order.limit_price,
+        "stop_price": order.stop_price,
+        "trail": order.trail_amount if order.trail_amount is not None else order.trail_percent,
+    }
+    body: dict[str, Any] = {name: _text(value) for name, value in terms.items() if value is not None}
+    return body | {"time_in_force": order.time_in_force.value, "client_order_id": order.client_order_id}
+
+
+def order_of(row: dict[str, Any]) -> VenueOrder:
+    """One order; raises KeyError, TypeError or ValueError for what cannot be read, an unknown status among it."""
+    status = str(row["status"])
+    if status not in _STATES:
+        raise ValueError(f"unknown order status {status!r}")
+    return VenueOrder(
+        client_order_id=str(row["client_order_id"]),
+        venue_order_id=str(row["id"]),
+        state=_STATES[status],
+        terms=_terms(row),
+        time=moment(row.get("updated_at") or row["created_at"]),
+        filled_qty=figure(row.get("filled_qty") or 0),
+        avg_price=figure(row.get("filled_avg_price") or 0),
+    )
+
+
+def orders_of(rows: Sequence[dict[str, Any]]) -> list[VenueOrder]:
+    """Orders with their legs, which stand below them."""
+    return [order_of(one) for row in rows for one in (row, *(row.get("legs") or ()))]
+
+
+def _terms(row: dict[str, Any]) -> OrderRequest:
+    return OrderRequest(
+        symbol=str(row["symbol"]),
+        side=Side(row["side"]),
+        qty=figure(row["qty"]),
+        type=OrderType(row["type"]),
+        time_in_force=TimeInForce(row["time_in_force"]),
+        limit_price=_optional(row, "limit_price"),
+        stop_price=_optional(row, "stop_price"),
+        trail_amount=_optional(row, "trail_price"),
+        trail_percent=_optional(row, "trail_percent"),
+        extended_hours=bool(row.get("extended_hours")),
+    )
+
+
+def _optional(row: dict[str, Any], name: str) -> Decimal | None:
+    return None if row.get(name) is None else figure(row[name])
+
+
+def position_of(row: dict[str, Any]) -> VenuePosition:
+    return VenuePosition(str(row["symbol"]), figure(row["qty"]))
+
+
+def account_of(row: dict[str, Any]) -> VenueAccount:
+    return VenueAccount(
+        str(row["account_number"]),
+        cash=figure(row["cash"]),
+        equity=figure(row["equity"]),
+        buying_power=figure(row["buying_power"]),
+    )
+
+
+def _text(value: Decimal) -> str:
+    return format(value, "f")

@@ -1,0 +1,23 @@
+"""Figures and moments as venues write them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from trading.engine.bars import to_nanos
+
+
+def figure(value: Any) -> Decimal:
+    """A finite figure from a number or a text; raises ValueError or ArithmeticError for anything else."""
+    read = Decimal(str(value))
+    if not read.is_finite():
+        raise ValueError(f"{value!r} is no figure")
+    return read
+
+
+def moment(text: str) -> int:
+    """ISO 8601 as nanoseconds since the epoch; a time without a zone is UTC."""
+    read = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return to_nanos(read if read.tzinfo is not None else read.replace(tzinfo=UTC))
