@@ -11,6 +11,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+from trading.engine.bars import Bar
 from trading.engine.engine import Engine
 from trading.engine.records import LedgerHash, Record
 from trading.frames import of_record
@@ -42,6 +43,8 @@ class Journal:
         self._hash = LedgerHash()
         self._points: list[tuple[int, Decimal, Decimal]] = []
         self._state: dict[str, Any] | None = None
+        self._bars: list[Bar] = []
+        self._first_bar = 0
         self._posted: deque[Future[int]] = deque()
 
     @property
@@ -51,6 +54,10 @@ class Journal:
     def record(self, record: Record) -> None:
         """Add a fact that the engine does not know of, such as a change of the run's status."""
         self._engine.records.append(record)
+
+    def see(self, bar: Bar) -> None:
+        """Note a bar, to be kept with the first facts that come after it."""
+        self._bars.append(bar)
 
     def mark(self, time: int, equity: Decimal, cash: Decimal) -> None:
         """Note the equity at the end of a bar; of several bars with one stamp, the last counts."""
@@ -100,7 +107,16 @@ class Journal:
         state, self._state = self._state, None
         if not records and not points and state is None:
             return None
-        return self._writer.append(Append(self._lease.run_id, self._lease.token, records, points, state))
+        append = Append(self._lease.run_id, self._lease.token, records, points, state, bars=self._seen())
+        return self._writer.append(append)
+
+    def _seen(self) -> tuple[int, list[Bar]] | None:
+        if not self._bars:
+            return None
+        chunk = (self._first_bar, self._bars)
+        self._first_bar += len(self._bars)
+        self._bars = []
+        return chunk
 
     def _check(self, future: Future[int]) -> None:
         error = future.exception()

@@ -301,6 +301,24 @@ class EquityCurve(models.Model):
         return f"curve of {self.run_id}"
 
 
+class RunBars(models.Model):
+    """Bars that a session has seen, some at a time, so that it can be replayed; see `trading.ledger.bars`."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="bars", db_index=False)
+    first = models.BigIntegerField(help_text="The number of its first bar in the run, from zero")
+    count = models.IntegerField()
+    data = models.BinaryField(help_text="`trading.ledger.bars` reads it")
+
+    class Meta:
+        db_table = "run_bars"
+        ordering = ["run", "first"]
+        constraints = [models.UniqueConstraint(fields=["run", "first"], name="run_bars_once")]
+
+    def __str__(self) -> str:
+        return f"{self.count} bars of {self.run_id}"
+
+
 class RiskEvent(models.Model):
     """A breach, a halt or a refusal worth a person's attention."""
 

@@ -61,6 +61,7 @@ class PaperTradingSession:
         event_time: bool,
         flush_every: int = 10,
         stop_on_kill: bool = True,
+        interval: int = 0,
     ) -> None:
         self.run_id = run_id
         self.engine = engine
@@ -76,6 +77,7 @@ class PaperTradingSession:
         self._event_time = event_time
         self._flush_every = flush_every
         self._stop_on_kill = stop_on_kill
+        self._interval = interval
         self._wake = asyncio.Event()
         self._journal = Journal(lease, engine, writer, show, self._on_ledger_failure)
         self._desk = OrderDesk(
@@ -90,6 +92,7 @@ class PaperTradingSession:
             on_trouble=self._fail,
         )
         self._ending: Ending | None = None
+        self._draining = False
         self._failure: Exception | None = None
         self._kill_epoch = -1
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -116,7 +119,14 @@ class PaperTradingSession:
             self._ending = ending
             if self._loop is not None:
                 # At once, whatever the session is waiting for.
+                self._drains(ending.reason)
                 self._desk.cancel_open(ending.reason)
+
+    def _drains(self, reason: str) -> None:
+        """Record that the session drains from here on: after which bar, and after which facts."""
+        if not self._draining:
+            self._draining = True
+            self._journal.record(self._status("draining", reason, num_bars=self.engine.bars))
 
     def _fail(self, error: Exception) -> None:
         if self._failure is None:
@@ -134,7 +144,8 @@ class PaperTradingSession:
         if epoch == self._kill_epoch:
             return
         self._kill_epoch = epoch
-        self.engine.records.append(Record(Kind.KILL_ENGAGED, self._now(), data={"epoch": epoch}))
+        data = {"epoch": epoch, "num_bars": self.engine.bars}
+        self.engine.records.append(Record(Kind.KILL_ENGAGED, self._now(), data=data))
         if self._stop_on_kill:
             self._end(KILLED)
         else:
@@ -179,7 +190,8 @@ class PaperTradingSession:
         self._lease.on_stop = self.stop
         self._lease.on_lost = lambda: self._on_ledger_failure(LeaseLost(self.run_id))
         await self._desk.open()
-        self._journal.record(self._status("running", started_at=datetime.now(UTC).isoformat()))
+        started_at = datetime.now(UTC).isoformat()
+        self._journal.record(self._status("running", started_at=started_at, interval=self._interval))
         await self._journal.commit()
         reading = self._gate.read()
         if reading.verdict is Verdict.ENGAGED:
@@ -205,6 +217,7 @@ class PaperTradingSession:
 
     async def _on_bar(self, bar: Bar) -> None:
         with tracer.start_as_current_span("paper.session.bar", attributes=self._attributes):
+            self._journal.see(bar)
             if self.brokerage.on_bar(bar):
                 self._desk.drain()
             self._show("bar.received", bar.symbol, bar.time, **bar_extras(bar))
@@ -228,7 +241,7 @@ class PaperTradingSession:
 
     async def _finish(self, ending: Ending, started: float) -> RunSummary:
         engine = self.engine
-        self._journal.record(self._status("draining", ending.reason))
+        self._drains(ending.reason)
         await self._desk.cancel_open(ending.reason)
         doubts = [f"cancel of {order.id} not confirmed" for order in engine.open_orders()]
         doubts += await self._desk.differences()

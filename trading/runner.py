@@ -99,7 +99,11 @@ class Parts:
     def prepare(self) -> None:
         """Read and check the feed's data; raises what is wrong with it."""
         self.feed.prepare()
-        self.brokerage.interval = self.feed.interval
+        self.expect(self.feed.interval)
+
+    def expect(self, interval: int) -> None:
+        """Tell the venue what bars there will be: one every ``interval`` nanoseconds."""
+        self.brokerage.interval = interval
         self.brokerage.instruments.update(self.recipe.special_instruments())
 
 
@@ -164,6 +168,7 @@ def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingS
         event_time=parts.feed.event_time,
         flush_every=options.state_flush_every_bars,
         stop_on_kill=options.stop_on_kill_switch,
+        interval=parts.feed.interval,
     )
 
 

@@ -6,6 +6,7 @@ the same transaction.
 
 from trading.ledger.anchors import anchor_heads
 from trading.ledger.appending import Append, LeaseLost, UnknownRun, append, append_now
+from trading.ledger.bars import read_bars
 from trading.ledger.curves import read_curve
 from trading.ledger.events import OrderBook
 from trading.ledger.verification import Difference, Report, verify
@@ -23,6 +24,7 @@ __all__ = [
     "anchor_heads",
     "append",
     "append_now",
+    "read_bars",
     "read_curve",
     "verify",
     "writer",

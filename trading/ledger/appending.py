@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from trading.engine.bars import to_datetime
 from trading.engine.records import Kind, Record
 from trading.ledger import tables
+from trading.ledger.bars import Chunk, save_bars
 from trading.ledger.curves import Curve, curve_digest, save_curve
 from trading.ledger.events import Event, chain, encode, figure
 from trading.ledger.projection import Changes
@@ -42,7 +43,8 @@ class Append:
 
     ``token`` is the owner's fencing token; None for those who may write without owning the run (kill switch,
     supervisor, inbox). ``points`` are equity points, at most one per time. ``state`` replaces the run's flushed state,
-    which is not part of the chain, but the last prices of its positions are. ``curve`` is a backtest's equity curve.
+    which is not part of the chain, but the last prices of its positions are. ``curve`` is a backtest's equity curve,
+    ``bars`` are those that a session has seen since the append before.
     """
 
     run_id: UUID
@@ -51,6 +53,7 @@ class Append:
     points: Sequence[Point] = ()
     state: Mapping[str, Any] | None = None
     curve: Curve | None = None
+    bars: Chunk | None = None
 
 
 @dataclass
@@ -130,6 +133,7 @@ class _Stretch:
         self._rows: list[tables.EventRow] = []
         self._changes: dict[UUID, Changes] = {}
         self._curves: list[Append] = []
+        self._bars: list[tuple[UUID, Chunk]] = []
 
     def take(self, entry: Entry) -> Outcome:
         append = entry.append
@@ -150,6 +154,8 @@ class _Stretch:
             changes.run["state"] = append.state
         if append.curve is not None:
             self._curves.append(append)
+        if append.bars is not None:
+            self._bars.append((append.run_id, append.bars))
         return head.seq
 
     def _has_landed(self, entry: Entry, head: _Head) -> bool:
@@ -175,6 +181,8 @@ class _Stretch:
         for append in self._curves:
             if append.curve is not None:
                 save_curve(cursor, append.run_id, append.curve)
+        for run_id, bars in self._bars:
+            save_bars(cursor, run_id, bars)
         moved = list(self._changes)
         heads = [self._heads[run_id] for run_id in moved]
         cursor.execute(_MOVE_HEADS, [moved, [head.seq for head in heads], [head.hash for head in heads]])
