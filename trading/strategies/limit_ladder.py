@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
+import msgspec
+
 from trading.engine.bars import Bar, price_of
 from trading.engine.errors import InvalidValue
 from trading.engine.orders import OrderRequest, OrderType, Side, TimeInForce
@@ -14,11 +16,17 @@ _TICK: Final = Decimal("0.01")
 _BASIS: Final = Decimal(10_000)
 
 
+class LimitLadderState(msgspec.Struct):
+    placed: set[str] = set()
+
+
 class LimitLadderStrategy(IStrategy):
     """Rests ``levels`` good-till-cancelled buy limits of ``quantity`` units per symbol and leaves them.
 
     Level i (from 1) stands at the first close x (1 - i x ``step_bps`` / 10000), rounded down to the tick.
     """
+
+    state: LimitLadderState
 
     def __init__(self, levels: int = 5, step_bps: float = 50, quantity: Decimal = Decimal(1)) -> None:
         self.step_bps = Decimal(str(step_bps))
@@ -30,12 +38,12 @@ class LimitLadderStrategy(IStrategy):
         if not self.quantity.is_finite() or self.quantity <= 0:
             raise InvalidValue(f"quantity must be more than zero, not {quantity}")
         self.levels = levels
-        self._placed: set[str] = set()
+        self.state = LimitLadderState()
 
     def on_bar(self, bar: Bar, context: Context) -> list[OrderRequest]:
-        if bar.symbol in self._placed:
+        if bar.symbol in self.state.placed:
             return []
-        self._placed.add(bar.symbol)
+        self.state.placed.add(bar.symbol)
         first = price_of(bar.close)
         return [self._level(bar.symbol, first, level) for level in range(1, self.levels + 1)]
 

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 from decimal import Decimal
-from math import sqrt
+
+import msgspec
 
 from trading.engine.bars import Bar
 from trading.engine.errors import InvalidValue
+from trading.engine.indicators import ZScore
 from trading.engine.orders import OrderRequest, Side
 from trading.engine.strategy import Context, IStrategy
-from trading.engine.ticks import ticks
 
 
-class _Window:
-    """The last closes in integer ticks with their exact sum and sum of squares."""
-
-    __slots__ = ("closes", "squares", "total")
-
-    def __init__(self) -> None:
-        self.closes: deque[int] = deque()
-        self.total = 0
-        self.squares = 0
+class MeanReversionState(msgspec.Struct):
+    scores: dict[str, ZScore] = {}
 
 
 class MeanReversionStrategy(IStrategy):
@@ -31,6 +25,8 @@ class MeanReversionStrategy(IStrategy):
     z = (close - mean) / standard deviation of the last ``window`` closes, the bar at hand included, with the population
     deviation; no signal while the deviation is zero. Trades by market orders for the day.
     """
+
+    state: MeanReversionState
 
     def __init__(
         self,
@@ -51,46 +47,28 @@ class MeanReversionStrategy(IStrategy):
         self.entry_z = entry_z
         self.exit_z = exit_z
         self.allow_short = allow_short
-        self._windows: dict[str, _Window] = {}
+        self.state = MeanReversionState()
 
-    def on_bar(self, bar: Bar, context: Context) -> list[OrderRequest]:
-        z = self._z(bar.symbol, ticks(bar.close))
-        if z is None:
-            return []
+    def on_bar(self, bar: Bar, context: Context) -> Sequence[OrderRequest]:
         symbol = bar.symbol
+        score = self.state.scores.get(symbol)
+        if score is None:
+            score = self.state.scores[symbol] = ZScore(self.window)
+        z = score.update(bar.close)
+        if z is None:
+            return ()
         held = context.qty(symbol)
         if held > 0:
-            return self._order(context, symbol, Side.SELL, held, z) if z > -self.exit_z else []
+            return self._order(context, symbol, Side.SELL, held, z) if z > -self.exit_z else ()
         if held < 0:
-            return self._order(context, symbol, Side.BUY, -held, z) if z < self.exit_z else []
+            return self._order(context, symbol, Side.BUY, -held, z) if z < self.exit_z else ()
         if z < -self.entry_z:
             return self._order(context, symbol, Side.BUY, self.quantity, z)
         if self.allow_short and z > self.entry_z:
             return self._order(context, symbol, Side.SELL, self.quantity, z)
-        return []
+        return ()
 
-    def _z(self, symbol: str, close: int) -> float | None:
-        """The z-score, from exact integer sums: (n x - S) / sqrt(n Q - S^2)."""
-        state = self._windows.get(symbol)
-        if state is None:
-            state = self._windows[symbol] = _Window()
-        closes = state.closes
-        closes.append(close)
-        total = state.total + close
-        squares = state.squares + close * close
-        n = self.window
-        if len(closes) > n:
-            oldest = closes.popleft()
-            total -= oldest
-            squares -= oldest * oldest
-        state.total = total
-        state.squares = squares
-        if len(closes) < n:
-            return None
-        spread = n * squares - total * total
-        return (n * close - total) / sqrt(spread) if spread > 0 else None
-
-    def _order(self, context: Context, symbol: str, side: Side, qty: Decimal, z: float) -> list[OrderRequest]:
+    def _order(self, context: Context, symbol: str, side: Side, qty: Decimal, z: float) -> Sequence[OrderRequest]:
         if context.has_open_order(symbol):
-            return []
+            return ()
         return [OrderRequest(symbol=symbol, side=side, qty=qty, reason=f"z {z:.2f}")]

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 from decimal import Decimal
+
+import msgspec
 
 from trading.engine.bars import Bar
 from trading.engine.errors import InvalidValue
 from trading.engine.orders import OrderRequest, Side, TimeInForce
 from trading.engine.strategy import Context, IStrategy
-from trading.engine.ticks import ticks
+from trading.engine.ticks import TICKS_PER_UNIT
 
 
-class _Averages:
-    """The last closes in integer ticks, and slow x fast sum - fast x slow sum: positive while fast is above slow."""
+class Averages(msgspec.Struct, gc=False):
+    """The last closes in integer ticks, and slow x fast sum - fast x slow sum: positive while fast is above slow.
 
-    __slots__ = ("closes", "spread")
+    ``at`` is the place of the oldest close once ``slow`` of them are known.
+    """
 
-    def __init__(self) -> None:
-        self.closes: deque[int] = deque()
-        self.spread = 0
+    closes: list[int] = []
+    at: int = 0
+    spread: int = 0
+
+
+class SmaCrossState(msgspec.Struct):
+    averages: dict[str, Averages] = {}
 
 
 class SmaCrossStrategy(IStrategy):
@@ -29,6 +36,8 @@ class SmaCrossStrategy(IStrategy):
     symbol are known, and waits while one of them is still working.
     """
 
+    state: SmaCrossState
+
     def __init__(self, fast: int = 10, slow: int = 30, quantity: Decimal = Decimal(100)) -> None:
         if not 1 <= fast < slow:
             raise InvalidValue(f"fast must be at least 1 and less than slow, not fast={fast}, slow={slow}")
@@ -37,33 +46,40 @@ class SmaCrossStrategy(IStrategy):
             raise InvalidValue(f"quantity must be more than zero, not {quantity}")
         self.fast = fast
         self.slow = slow
-        self._averages: dict[str, _Averages] = {}
+        self.state = SmaCrossState()
 
-    def on_bar(self, bar: Bar, context: Context) -> list[OrderRequest]:
+    def on_bar(self, bar: Bar, context: Context) -> Sequence[OrderRequest]:
         symbol = bar.symbol
-        averages = self._averages.get(symbol)
+        averages = self.state.averages.get(symbol)
         if averages is None:
-            averages = self._averages[symbol] = _Averages()
-        closes = averages.closes
-        close = ticks(bar.close)
-        closes.append(close)
-        fast, slow = self.fast, self.slow
-        count = len(closes)
-        if count > slow:
-            averages.spread += close * (slow - fast) - closes[-1 - fast] * slow + closes.popleft() * fast
-        elif count == slow:
-            recent = list(closes)
-            averages.spread = slow * sum(recent[-fast:]) - fast * sum(recent)
-        else:
-            return []
+            averages = self.state.averages[symbol] = Averages()
+        closes, slow = averages.closes, self.slow
+        close = round(bar.close * TICKS_PER_UNIT)  # ticks(), without a call in every bar
+        if len(closes) == slow:
+            fast, at = self.fast, averages.at
+            # The close that leaves the fast average: counted back from the oldest, and a negative index goes round.
+            averages.spread += close * (slow - fast) - closes[at - fast] * slow + closes[at] * fast
+            closes[at] = close
+            averages.at = at + 1 if at + 1 < slow else 0
+        elif not self._warmed(averages, close):
+            return ()
         held = context.qty(symbol)
         if averages.spread > 0:
-            return [] if held else self._order(context, symbol, Side.BUY, self.quantity, "fast above slow")
-        return self._order(context, symbol, Side.SELL, held, "fast not above slow") if held else []
+            return () if held else self._order(context, symbol, Side.BUY, self.quantity, "fast above slow")
+        return self._order(context, symbol, Side.SELL, held, "fast not above slow") if held else ()
 
-    def _order(self, context: Context, symbol: str, side: Side, qty: Decimal, reason: str) -> list[OrderRequest]:
+    def _warmed(self, averages: Averages, close: int) -> bool:
+        """Take one of the first ``slow`` closes; whether it is the last of them."""
+        closes, fast, slow = averages.closes, self.fast, self.slow
+        closes.append(close)
+        if len(closes) < slow:
+            return False
+        averages.spread = slow * sum(closes[-fast:]) - fast * sum(closes)
+        return True
+
+    def _order(self, context: Context, symbol: str, side: Side, qty: Decimal, reason: str) -> Sequence[OrderRequest]:
         if context.has_open_order(symbol):
-            return []
+            return ()
         return [
             OrderRequest(symbol=symbol, side=side, qty=qty, time_in_force=TimeInForce.GTC, reason=reason),
         ]
