@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from brokers.working import ZERO
-from trading.engine.exact import exact
+from trading.engine.exact import EXACT
 
 
 class Account:
@@ -17,16 +17,15 @@ class Account:
         self.cash = cash
         self.units: dict[str, Decimal] = {}
 
-    @exact
     def trade(self, symbol: str, signed: Decimal, price: Decimal, multiplier: Decimal, fee: Decimal) -> None:
         """Book an execution; ``signed`` is positive for a buy."""
-        self.units[symbol] = self.units.get(symbol, ZERO) + signed
-        self.cash -= signed * price * multiplier + fee
+        self.units[symbol] = EXACT.add(self.units.get(symbol, ZERO), signed)
+        paid = EXACT.fma(EXACT.multiply(signed, multiplier), price, fee)
+        self.cash = EXACT.subtract(self.cash, paid)
 
-    @exact
     def pay(self, amount: Decimal) -> None:
         """Book money without an execution; negative goes out."""
-        self.cash += amount
+        self.cash = EXACT.add(self.cash, amount)
 
     def reducible(self, symbol: str, buy: bool) -> Decimal:
         """Units that an order of this side may trade before it would open a position."""

@@ -62,6 +62,7 @@ class Book:
         self.interval = 0
         self.now = 0
         self._filler = filler
+        self._crossing = Crossing(self)
         self._at_close = fill is FillAt.SAME_CLOSE and not latency
         self._latency = latency
         self._regular = hours is Hours.REGULAR
@@ -90,7 +91,7 @@ class Book:
         if self._regular:
             works = self._in_hours(works, bar)
         if works:
-            Crossing(self, Seen(bar, self.interval)).run(works)
+            self._crossing.run(Seen(bar, self.interval), works)
         return True
 
     def _in_hours(self, works: list[WorkingOrder], bar: Bar) -> list[WorkingOrder]:
@@ -148,7 +149,7 @@ class Book:
             live_from = order.created_at + self.interval + self._latency
         else:
             live_from = order.created_at + (not self._at_close)
-        return WorkingOrder(order, self.instrument(order.symbol), live_from)
+        return WorkingOrder.of(order, self.instrument(order.symbol), live_from)
 
     def _enter(self, work: WorkingOrder) -> None:
         order = work.order
@@ -175,6 +176,8 @@ class Book:
 
     def _begin(self, work: WorkingOrder) -> None:
         """Show a new order the close at which it was made: to trade there, or for its trailing stop to start from."""
+        if not self._at_close and work.type is not OrderType.TRAILING_STOP:
+            return
         order = work.order
         bar = self.bars.get(order.symbol)
         if bar is None or work.done or work.is_waiting:
@@ -182,7 +185,7 @@ class Book:
         if self._at_close and bar.time == order.created_at:
             seen = Seen(bar, self.interval)
             if not work.auction or closes_in(work, seen):
-                Crossing(self, seen).close(work)
+                self._crossing.at_close(seen, work)
         elif work.type is OrderType.TRAILING_STOP:
             trail(work, Seen(bar).close(work.buy))
 
@@ -215,7 +218,7 @@ class Book:
             reduce_only=True,
             external=True,
         )
-        work = WorkingOrder(order, self.instrument(symbol))
+        work = WorkingOrder.of(order, self.instrument(symbol))
         self._resting.setdefault(symbol, {})[name] = work
         return work
 

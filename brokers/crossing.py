@@ -32,16 +32,13 @@ class Crossing:
     A fill wakes the orders that waited for it, and these may trade in what is left of the bar.
     """
 
-    __slots__ = ("_book", "_later", "_seen")
-
-    def __init__(self, book: Orders, seen: Seen) -> None:
+    def __init__(self, book: Orders) -> None:
         self._book = book
-        self._seen = seen
         self._later: list[tuple[WorkingOrder, bool]] = []
 
-    def run(self, works: Sequence[WorkingOrder]) -> None:
+    def run(self, seen: Seen, works: Sequence[WorkingOrder]) -> None:
         """``works`` are those that may trade in this bar, oldest first."""
-        seen, start = self._seen, self._seen.bar.time
+        start = seen.bar.time
         closing = []
         for work in works:
             if work.done:
@@ -49,28 +46,28 @@ class Crossing:
             if work.order.created_at >= start:
                 closing.append(work)
             elif not work.auction or opens_in(work, seen):
-                self._show(work, seen.open(work.buy), whole=True)
+                self._show(seen, work, seen.open(work.buy), whole=True)
             elif closes_in(work, seen):
                 closing.append(work)
         while self._later:
-            self._trade_inside()
+            self._trade_inside(seen)
         for work in closing:
-            self.close(work)
+            self.at_close(seen, work)
         for work in works:
             if work.reduce_only and not work.done and not self._book.account.reducible(work.order.symbol, work.buy):
                 self._book.finish(work, UpdateKind.CANCELLED, "there is nothing to reduce")
 
-    def close(self, work: WorkingOrder) -> None:
+    def at_close(self, seen: Seen, work: WorkingOrder) -> None:
         """Show an order the close; what this wakes sees that as well, and nothing is left of the bar then."""
         if not work.done:
-            self._show(work, self._seen.close(work.buy), whole=False)
+            self._show(seen, work, seen.close(work.buy), whole=False)
             self._later.clear()
 
-    def _show(self, work: WorkingOrder, point: Decimal, whole: bool) -> None:
+    def _show(self, seen: Seen, work: WorkingOrder, point: Decimal, whole: bool) -> None:
         """Show an order one point of the bar. ``whole``: all of the bar's range lies after that point."""
         price = at_point(work, point)
         if price is not None:
-            self._fill(work, price, whole)
+            self._fill(seen, work, price, whole)
         if work.done:
             return
         tif = work.order.time_in_force
@@ -78,29 +75,22 @@ class Crossing:
             self._book.finish(work, UpdateKind.CANCELLED, "what cannot be filled at once is cancelled")
         elif tif is TimeInForce.OPG:
             self._book.finish(work, UpdateKind.EXPIRED, "it was not filled in the opening auction")
-        elif price is None and tif is not TimeInForce.CLS and not self._ends_inside(work):
+        elif price is None and tif is not TimeInForce.CLS and not _ends_inside(work, seen):
             self._later.append((work, whole))
 
-    def _ends_inside(self, work: WorkingOrder) -> bool:
-        """Whether the order's time is over before the bar is, so that only the open is sure to be in time.
-
-        A day order's session ends inside of a daily bar too, but all of that bar's range is the session's.
-        """
-        return work.order.time_in_force is TimeInForce.GTD and work.expires < self._seen.bar.time + self._seen.interval
-
-    def _trade_inside(self) -> None:
+    def _trade_inside(self, seen: Seen) -> None:
         """Trade in the rest of the bar, stops first; whom this wakes comes after those that were there."""
         waiting, self._later = sorted(self._later, key=_stops_first), []
         for work, whole in waiting:
             if not work.done and not work.is_waiting:
-                price = self._book.reach(work, self._seen, whole)
+                price = self._book.reach(work, seen, whole)
                 if price is not None:
-                    self._fill(work, price, whole=False)
+                    self._fill(seen, work, price, whole=False)
 
-    def _fill(self, work: WorkingOrder, price: Decimal, whole: bool) -> None:
-        for child in self._book.fill(work, price, self._seen):
+    def _fill(self, seen: Seen, work: WorkingOrder, price: Decimal, whole: bool) -> None:
+        for child in self._book.fill(work, price, seen):
             if not child.done:
-                self._show(child, price, whole)
+                self._show(seen, child, price, whole)
 
 
 def opens_in(work: WorkingOrder, seen: Seen) -> bool:
@@ -111,6 +101,14 @@ def opens_in(work: WorkingOrder, seen: Seen) -> bool:
 def closes_in(work: WorkingOrder, seen: Seen) -> bool:
     """Whether the closing auction that the order is for is the bar's close."""
     return work.order.time_in_force is TimeInForce.CLS and seen.bar.time + max(seen.interval, 1) >= work.auction
+
+
+def _ends_inside(work: WorkingOrder, seen: Seen) -> bool:
+    """Whether the order's time is over before the bar is, so that only the open is sure to be in time.
+
+    A day order's session ends inside of a daily bar too, but all of that bar's range is the session's.
+    """
+    return work.order.time_in_force is TimeInForce.GTD and work.expires < seen.bar.time + seen.interval
 
 
 def _stops_first(waiting: tuple[WorkingOrder, bool]) -> bool:

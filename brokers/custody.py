@@ -47,10 +47,10 @@ class Custody:
     def refusal(self, order: OrderRecord) -> str:
         """Why the venue does not take an order, empty when it does. An option that it takes is settled in time."""
         instrument = self._book.instrument(order.symbol)
-        if order.time_in_force in _AUCTIONS and instrument.calendar == AROUND_THE_CLOCK:
-            return f"{order.symbol} trades around the clock: it has no opening and no closing auction"
         terms = instrument.option
         if terms is None:
+            if order.time_in_force in _AUCTIONS and instrument.calendar == AROUND_THE_CLOCK:
+                return f"{order.symbol} trades around the clock: it has no opening and no closing auction"
             return ""
         last = calendar_of(instrument.calendar).close_by(terms.expiry)
         if self._book.now >= last:

@@ -25,6 +25,7 @@ class Filler:
         self.account = account
         self.slippage_paid = ZERO
         self._slippage = slippage
+        self._share = None if slippage is None else slippage.volume_share
         self._fees = fees
         self._volumes: dict[str, tuple[int, Volume]] = {}
 
@@ -34,7 +35,7 @@ class Filler:
         None where nothing may be filled: no volume is left in the bar, a reduce-only order has nothing to reduce, or
         not all of a fill-or-kill order can be had.
         """
-        qty = work.in_reach
+        qty = work.left if work.shares is None else min(work.left, work.shares.left)
         if work.reduce_only:
             qty = min(qty, self.account.reducible(work.order.symbol, work.buy))
         volume = self._volume(seen.bar)
@@ -42,11 +43,11 @@ class Filler:
             qty = volume.allowed(qty, work.instrument)
         if not qty or (qty < work.left and work.order.time_in_force is TimeInForce.FOK):
             return None
-        share = ZERO if volume is None else volume.take(qty)
-        traded = self._worsened(work, price, seen.is_quoted, share)
-        if traded != price:
+        if self._slippage is not None or seen.is_quoted:
+            share = ZERO if volume is None else volume.take(qty)
+            traded = self._worsened(work, price, seen.is_quoted, share)
             self.slippage_paid += abs(traded - price) * qty * work.instrument.multiplier
-        price = self._worsened(work, price, seen.is_quoted, share)
+            price = traded
         fee = ZERO
         if self._fees is not None:
             fee = self._fees(Execution(work.instrument, work.buy, qty, price, now, not work.executions))
@@ -67,20 +68,18 @@ class Filler:
     def _worsened(self, work: WorkingOrder, price: Decimal, quoted: bool, share: Decimal) -> Decimal:
         if self._slippage is not None:
             traded = self._slippage.price(price, work.buy, work.instrument, quoted, share)
-        elif quoted:
-            traded = work.instrument.worse(price, work.buy)
         else:
-            return price
+            traded = work.instrument.worse(price, work.buy)
         if work.limit is None:
             return traded
         return min(traded, work.limit) if work.buy else max(traded, work.limit)
 
     def _volume(self, bar: Bar) -> Volume | None:
         """What is left of a bar's volume, None where it does not matter."""
-        if self._slippage is None or self._slippage.volume_share is None:
+        if self._share is None:
             return None
         time, volume = self._volumes.get(bar.symbol, (-1, None))
         if time != bar.time or volume is None:
-            volume = Volume(bar.volume, self._slippage.volume_share)
+            volume = Volume(bar.volume, self._share)
             self._volumes[bar.symbol] = (bar.time, volume)
         return volume

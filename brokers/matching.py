@@ -36,19 +36,16 @@ _HUNDRED: Final = Decimal(100)
 class Seen:
     """One bar as the two sides see it, in decimals that are made when they are asked for.
 
-    ``interval`` is the bar's length in nanoseconds, 0 where it is not known.
+    ``interval`` is the bar's length in nanoseconds, 0 where it is not known; ``is_quoted`` whether it carries a quote.
     """
 
-    __slots__ = ("_half", "bar", "interval")
+    __slots__ = ("_half", "bar", "interval", "is_quoted")
 
     def __init__(self, bar: Bar, interval: int = 0) -> None:
         self.bar = bar
         self.interval = interval
-        self._half = (price_of(bar.ask) - price_of(bar.bid)) / _TWO if bar.ask > bar.bid > 0 else None
-
-    @property
-    def is_quoted(self) -> bool:
-        return self._half is not None
+        self.is_quoted = bar.ask > bar.bid > 0
+        self._half = (price_of(bar.ask) - price_of(bar.bid)) / _TWO if self.is_quoted else None
 
     def open(self, buy: bool) -> Decimal:
         return self._moved(self.bar.open, buy)

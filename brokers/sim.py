@@ -107,13 +107,14 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
         """Nothing to close."""
 
     def submit_order(self, order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> None:
-        for one in (order, *linked):
-            refusal = self._custody.refusal(one)
-            if refusal:
-                for refused in (order, *linked):
-                    self._book.reject(refused, refusal)
-                return
-        self._book.submit(order, linked)
+        refusal = self._custody.refusal(order)
+        if linked and not refusal:
+            refusal = next(filter(None, map(self._custody.refusal, linked)), "")
+        if not refusal:
+            self._book.submit(order, linked)
+            return
+        for refused in (order, *linked):
+            self._book.reject(refused, refusal)
 
     def replace_order(self, order: OrderRecord, by: OrderRecord) -> None:
         self._book.replace(order, by)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from trading.engine.instruments import Instrument
 from trading.engine.orders import OrderRecord, OrderType, Side, TimeInForce
 
@@ -13,7 +15,6 @@ ZERO: Final = Decimal(0)
 NEVER: Final = 2**63 - 1
 
 _STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
-_IMMEDIATE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
 class Pool:
@@ -41,7 +42,7 @@ class Pool:
         return self.closed and self.used >= self.given
 
 
-class WorkingOrder:
+class WorkingOrder(msgspec.Struct, eq=False):
     """One order in the book. The order's record belongs to the engine and is only read for its terms.
 
     ``left`` is what is still to be filled, in units. ``stop`` is the price that triggers it (quote currency per unit),
@@ -51,60 +52,50 @@ class WorkingOrder:
     ``feeds`` the one that its fills fill.
     """
 
-    __slots__ = (
-        "auction",
-        "buy",
-        "done",
-        "executions",
-        "expires",
-        "feeds",
-        "immediate",
-        "instrument",
-        "is_stop",
-        "key",
-        "left",
-        "limit",
-        "live_from",
-        "mark",
-        "order",
-        "reduce_only",
-        "shares",
-        "stop",
-        "triggered",
-        "type",
-    )
+    order: OrderRecord
+    key: str
+    type: OrderType
+    buy: bool
+    left: Decimal
+    limit: Decimal | None
+    stop: Decimal | None
+    instrument: Instrument
+    live_from: int
+    immediate: bool
+    reduce_only: bool
+    is_stop: bool
+    auction: int = 0
+    expires: int = NEVER
+    executions: int = 0
+    done: bool = False
+    triggered: bool = False
+    mark: Decimal | None = None
+    shares: Pool | None = None
+    feeds: Pool | None = None
 
-    def __init__(self, order: OrderRecord, instrument: Instrument, live_from: int = 0) -> None:
-        self.order = order
-        self.key = order.client_order_id
-        self.instrument = instrument
-        self.type = order.type
-        self.buy = order.side is Side.BUY
-        self.left = order.qty
-        self.limit = order.limit_price
-        self.stop = order.stop_price
-        self.mark: Decimal | None = None
-        self.triggered = False
-        self.is_stop = order.type in _STOPS
-        self.immediate = order.time_in_force in _IMMEDIATE
-        self.reduce_only = order.reduce_only
-        self.live_from = live_from
-        self.expires = NEVER
-        self.auction = 0
-        self.done = False
-        self.executions = 0
-        self.shares: Pool | None = None
-        self.feeds: Pool | None = None
+    @classmethod
+    def of(cls, order: OrderRecord, instrument: Instrument, live_from: int = 0) -> WorkingOrder:
+        """The order as it enters the book."""
+        tif = order.time_in_force
+        return cls(
+            order,
+            order.client_order_id,
+            order.type,
+            order.side is Side.BUY,
+            order.qty,
+            order.limit_price,
+            order.stop_price,
+            instrument,
+            live_from,
+            tif is TimeInForce.IOC or tif is TimeInForce.FOK,
+            order.reduce_only,
+            order.type in _STOPS,
+        )
 
     @property
     def is_waiting(self) -> bool:
         """Whether there is nothing that it may trade for now, because it waits for another order's fills."""
         return self.shares is not None and self.shares.used >= self.shares.given
-
-    @property
-    def in_reach(self) -> Decimal:
-        """Units that it may trade now, its pool considered."""
-        return self.left if self.shares is None else min(self.left, self.shares.left)
 
     def follow(self, old: WorkingOrder) -> None:
         """Take the place of ``old``: its pools, and what its stop has seen where that stays the same."""

@@ -21,7 +21,7 @@ LIMIT, STOP, STOP_LIMIT, TRAILING = (
 
 
 def working(order: OrderRecord) -> WorkingOrder:
-    return WorkingOrder(order, instrument_of(order.symbol))
+    return WorkingOrder.of(order, instrument_of(order.symbol))
 
 
 def traded(order: OrderRecord, *prices: float, mark: str | None = None) -> Decimal | None:

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Final, ParamSpec, TypeVar
 
 # Python's own 28 digits are too few: an adjusted price has 17, a fractional quantity 14, and cash is the sum of both.
-_EXACT: Final = Context(prec=120)
+EXACT: Final = Context(prec=120)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,7 +19,7 @@ def exact(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def reckon(*args: P.args, **kwargs: P.kwargs) -> R:
-        with localcontext(_EXACT):
+        with localcontext(EXACT):
             return function(*args, **kwargs)
 
     return reckon
