@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from trading import views
+from trading.tearsheet import views as tearsheet
 
 app_name = "ui"
 urlpatterns = [
@@ -18,5 +19,12 @@ urlpatterns = [
     path("runs/<uuid:run_id>/orders/", views.run_orders, name="run_orders"),
     path("runs/<uuid:run_id>/fills/", views.run_fills, name="run_fills"),
     path("runs/<uuid:run_id>/stop/", views.stop, name="stop"),
+    path("", include("trading.sweeps.urls")),
+    path("backtests/", tearsheet.backtests, name="backtests"),
+    path("backtests/<uuid:run_id>/", tearsheet.backtest, name="backtest"),
+    path("backtests/<uuid:run_id>/lines/", tearsheet.lines, name="backtest_lines"),
+    path("backtests/<uuid:run_id>/prices/", tearsheet.prices, name="backtest_prices"),
+    path("backtests/<uuid:run_id>/trades/", tearsheet.trades, name="backtest_trades"),
+    path("backtests/<uuid:run_id>/report/", tearsheet.download, name="backtest_report"),
     path("", include("risk.urls")),
 ]

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from django.db.models import Count, Max, Q, Variance
 
+from trading.engine.bars import to_datetime
+from trading.rows import moment
 from trading.sweeps.digest import Grid, unpacked
 from trading.sweeps.models import Sweep, SweepTrial
 from trading.sweeps.scores import scores
@@ -102,9 +104,9 @@ def _fold(fold: Fold, trials: list[SweepTrial], grid: Grid) -> Row:
     return {
         "number": None if trial is None else trial.number,
         "params": None if trial is None else trial.params,
-        "from": int(grid.times[split.train]),
-        "test": int(grid.times[split.test]),
-        "to": int(grid.times[split.end - 1]),
+        "from": moment(to_datetime(int(grid.times[split.train]))),
+        "test": moment(to_datetime(int(grid.times[split.test]))),
+        "to": moment(to_datetime(int(grid.times[split.end - 1]))),
         "in_sample": fold.in_sample,
         "out_of_sample": fold.out_of_sample,
     }
