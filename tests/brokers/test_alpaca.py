@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.alpaca.adapter import AlpacaBrokerage
-from tests.brokers.contract import SYMBOL, BrokerageContract, Venue, limit, order
+from tests.brokers.contract import SYMBOL, RestContract, Venue, limit, order
 from tests.venues.alpaca import KEY, SECRET, AlpacaStub
 from tests.venues.book import Book, Terms
 from tests.venues.serving import serving
@@ -35,7 +35,7 @@ class Alpaca(Venue):
         terms = Terms(SYMBOL, "buy", qty=Decimal(3), type="limit", limit_price=Decimal(90))
         return self.stub.call(self.stub.book.submit, terms).id
 
-    def spoil(self, fault) -> None:
+    def lose_answer(self, fault) -> None:
         self.stub.faults.plan(fault, where="POST /v2/orders", seconds=0)
 
     def lose_event(self) -> None:
@@ -59,7 +59,7 @@ def venue() -> Iterator[Alpaca]:
         venue.adapter.close()
 
 
-class TestAlpaca(BrokerageContract):
+class TestAlpaca(RestContract):
     pass
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from brokers.tradier.adapter import TradierBrokerage
-from tests.brokers.contract import SYMBOL, BrokerageContract, Venue, order
+from tests.brokers.contract import SYMBOL, RestContract, Venue, order
 from tests.venues.book import Book, Terms
 from tests.venues.serving import serving
 from tests.venues.tradier import ACCOUNT, TOKEN, TradierStub
@@ -14,8 +14,6 @@ from trading.engine.orders import OrderType, Side
 
 
 class Tradier(Venue):
-    dedupes = False
-
     def __init__(self, stub: TradierStub) -> None:
         self.stub = stub
         super().__init__()
@@ -35,7 +33,7 @@ class Tradier(Venue):
         terms = Terms(SYMBOL, "buy", qty=3, type="limit", limit_price=90)
         return self.stub.call(self.stub.book.submit, terms).id
 
-    def spoil(self, fault) -> None:
+    def lose_answer(self, fault) -> None:
         self.stub.faults.plan(fault, where=f"POST /v1/accounts/{ACCOUNT}/orders", seconds=0)
 
     def lose_event(self) -> None:
@@ -56,7 +54,7 @@ def venue() -> Iterator[Tradier]:
         venue.adapter.close()
 
 
-class TestTradier(BrokerageContract):
+class TestTradier(RestContract):
     pass
 
 

@@ -115,6 +115,12 @@ class TwsStub:
     def trade(self, symbol: str, price: str | Decimal, size: str | Decimal | None = None) -> None:
         self.call(self.book.trade, symbol, Decimal(price), None if size is None else Decimal(size))
 
+    def by_hand(self, terms: Terms) -> str:
+        """An order that somebody enters in TWS itself; its id in the book."""
+        hand = Placed(0, 0, terms.symbol, "LMT", "", 0, "", next(messages.permanent), "DAY")
+        self.placed[hand.key(terms)] = hand
+        return self.call(self.book.submit, terms).id
+
     def error(self, code: int, text: str, request: int = -1) -> None:
         """Tell every client of an error or a notice: 1100, 1101, 1102, 2104, …"""
         for client in list(self.clients):

@@ -21,7 +21,7 @@ STATUSES = {
     "canceled": "Cancelled",
     "expired": "Cancelled",
 }
-_permanent = count(900_001)
+permanent = count(900_001)
 
 # Where placeOrder carries what the stub looks at.
 _SYMBOL, _ACTION, _QTY, _TYPE, _LIMIT, _AUX, _TIF, _OCA = 3, 16, 17, 18, 19, 20, 21, 22
@@ -64,7 +64,7 @@ def placed(client_id: int, fields: list[str], types: dict[str, str]) -> tuple[Pl
         reference=fields[_REF],
         parent=int(fields[_PARENT] or 0),
         oca=fields[_OCA],
-        permanent=next(_permanent),
+        permanent=next(permanent),
         tif=fields[_TIF],
     )
     limit, aux = _figure(fields[_LIMIT]), _figure(fields[_AUX])

@@ -1,0 +1,1 @@
+"""Interactive Brokers: wire (its client library in a thread of its own), mapping (pure), adapter."""

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+
+from brokers.ibkr import adapter
+from brokers.ibkr.adapter import InteractiveBrokersBrokerage
+from tests.brokers.contract import SYMBOL, BrokerageContract, Venue, limit, order
+from tests.venues.book import Book, Terms
+from tests.venues.tws import TwsStub, serving
+from trading.engine.errors import Fatal, Rejected, Unknown
+from trading.engine.orders import OrderType, Side, TimeInForce
+from trading.engine.updates import UpdateKind
+
+
+class Ibkr(Venue):
+    ways_to_lose_an_answer = ("lose_event",)
+
+    def __init__(self, stub: TwsStub) -> None:
+        self.stub = stub
+        super().__init__()
+
+    @property
+    def book(self) -> Book:
+        return self.stub.book
+
+    def make(self, **kwargs) -> InteractiveBrokersBrokerage:
+        return InteractiveBrokersBrokerage(**{"port": self.stub.port, "client_id": 1, "poll_seconds": 0.2, **kwargs})
+
+    def trade(self, price, size=None) -> None:
+        self.stub.trade(SYMBOL, price, size)
+
+    def by_hand(self) -> str:
+        return self.stub.by_hand(Terms(SYMBOL, "buy", qty=Decimal(3), type="limit", limit_price=Decimal(90)))
+
+    def lose_answer(self, fault) -> None:
+        self.stub.faults.plan(fault, times=2)
+
+    def lose_event(self) -> None:
+        self.stub.faults.plan("lose_event")
+
+    @property
+    def wrong(self):
+        # There are no credentials: what can be wrong is a client id that another program has.
+        return {"client_id": 1}
+
+
+@pytest.fixture
+def venue(monkeypatch) -> Iterator[Ibkr]:
+    monkeypatch.setattr(adapter, "ACKNOWLEDGE_SECONDS", 1.0)
+    with serving(TwsStub()) as stub:
+        stub.trade(SYMBOL, "100")
+        venue = Ibkr(stub)
+        venue.adapter.connect()
+        yield venue
+        venue.adapter.close()
+
+
+class TestIbkr(BrokerageContract):
+    pass
+
+
+def test_an_order_that_the_gateway_never_mentions_is_unknown(venue):
+    venue.stub.faults.plan("swallow", where="place")
+    with pytest.raises(Unknown):
+        venue.adapter.submit_order(order())
+
+
+def test_a_commission_is_the_fee_of_its_fill(venue):
+    one = order()
+    venue.adapter.submit_order(one)
+    [fill] = [update for update in venue.hear(lambda heard: len(heard) == 2, one) if update.kind is UpdateKind.FILL]
+
+    assert fill.fee == Decimal(1)
+
+
+def test_a_bracket_is_held_by_the_venue(venue):
+    entry = limit("99", time_in_force=TimeInForce.GTC)
+    target = limit("110", Side.SELL, parent_id=entry.id, group="exits", reduce_only=True)
+    stop = order(
+        Side.SELL, type=OrderType.STOP, stop_price=Decimal(90), parent_id=entry.id, group="exits", reduce_only=True
+    )
+    venue.adapter.submit_order(entry, (target, stop))
+    venue.trade("99")
+    venue.trade("110")
+
+    assert venue.kinds(target, UpdateKind.FILL, "10")[-1] is UpdateKind.FILL
+    assert venue.kinds(stop, UpdateKind.CANCELLED)[-1] is UpdateKind.CANCELLED
+
+
+def test_a_symbol_that_the_venue_does_not_know_is_refused(venue):
+    with pytest.raises(Rejected, match="does not know"):
+        venue.adapter.submit_order(order(symbol="NOSUCH"))
+
+
+def test_a_cancel_that_the_venue_does_not_take_leaves_the_order_working(venue):
+    one = limit("90")
+    venue.adapter.submit_order(one)
+    venue.stub.faults.plan("refuse_error", where="cancel")
+    venue.adapter.cancel_order(one)
+
+    assert venue.kinds(one, UpdateKind.CANCEL_REFUSED) == [UpdateKind.ACCEPTED, UpdateKind.CANCEL_REFUSED]
+    assert [held.status for held in venue.book.orders.values()] == ["new"]
+
+
+def test_a_lost_connection_is_made_again_and_what_was_missed_is_told(venue):
+    one = limit("99")
+    venue.adapter.submit_order(one)
+    venue.stub.call(lambda: [client.drop() for client in list(venue.stub.clients)])
+    venue.hear(lambda heard: not venue.adapter.updates_healthy)
+    venue.trade("99")
+
+    assert venue.kinds(one, UpdateKind.FILL, "10").count(UpdateKind.FILL) == 1
+    assert venue.adapter.updates_healthy
+
+
+def test_orders_wait_while_the_gateway_has_lost_the_venue(venue):
+    venue.stub.call(venue.stub.error, 1100, "Connectivity between IB and TWS has been lost.")
+    venue.hear(lambda heard: not venue.adapter.updates_healthy)
+    venue.stub.call(venue.stub.error, 1102, "Connectivity restored - data maintained.")
+    venue.hear(lambda heard: venue.adapter.updates_healthy)
+
+    assert venue.adapter.updates_healthy
+
+
+def test_a_paper_account_is_no_live_one(venue):
+    live = venue.make(client_id=7, paper=False)
+    with pytest.raises(Fatal, match="is a paper account"):
+        live.connect()
+    live.close()
