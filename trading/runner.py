@@ -34,11 +34,13 @@ from trading.feeds import FEEDS
 from trading.feeds.base import IFeed
 from trading.feeds.pacing import paced
 from trading.lease import Lease, claim, keeper, owner_name
-from trading.metrics import one_per_stamp, performance, performance_of_session
+from trading.metrics import one_per_stamp, performance_of_session
 from trading.models import Mode, Run
 from trading.paper_trading import PaperTradingSession
 from trading.recipes import Recipe, load_config, parse
 from trading.recipes.credentials import check_given, completed, secrets_of
+from trading.results import benchmark_of, buy_and_hold, executions, figures_of
+from trading.results.figures import Floats, Ints
 from trading.show import Show, show_of
 from trading.stopping import Stopping, TimeLeft
 from trading.strategies import STRATEGIES
@@ -205,13 +207,24 @@ def backtest(run: Run, lease: Lease, show: Show, *, hand_back: bool = False) -> 
         reason=ending.reason,
         ledger_hash=ledger_hash(engine.records),
         seconds=time.perf_counter() - started,
-        metrics={**performance(times, equity, float(engine.portfolio.starting_cash)), **fed},
+        metrics={**_measured(parts, engine, times, equity), **fed},
     )
     # One append: a backtest whose owner was lost has left nothing behind, so that another one begins afresh.
     engine.records.append(_status({"status": ending.status, "reason": ending.reason, **summary.columns()}))
     ledger.append_now(run.id, engine.records, token=lease.token, curve=(times, equity))
     show("done", ending.status, engine.now, run_id=str(run.id), result=summary.as_dict())
     return summary
+
+
+def _measured(parts: Parts, engine: Engine, times: Ints, equity: Floats) -> dict[str, Any]:
+    """All figures of a backtest, with those of having bought and held its universe over the same bars."""
+    cash = float(engine.portfolio.starting_cash)
+    fills = list(executions(engine.records))
+    known = figures_of(times, equity, cash, fills, parts.brokerage.slippage_paid)
+    if not len(times):
+        return {**known, "benchmark": None}
+    held = buy_and_hold(parts.bars(), parts.recipe.universe, cash, last=int(times[-1]))
+    return {**known, "benchmark": benchmark_of(*held, cash)}
 
 
 def _status(data: dict[str, Any]) -> Record:

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -164,9 +165,10 @@ def _start_run(request: HttpRequest) -> HttpResponse:
     started = form.start(request.POST.get("as", "paper"), principal_of(request))
     if started is None:
         return _recipe_page(request, form, status=422)
+    page_of_it = reverse("ui:backtest" if started.mode == Mode.BACKTEST else "ui:run", args=[started.pk])
     if request.htmx:  # type: ignore[attr-defined]
-        return HttpResponseClientRedirect(f"/ui/runs/{started.pk}/")
-    return redirect("ui:run", started.pk)
+        return HttpResponseClientRedirect(page_of_it)
+    return redirect(page_of_it)
 
 
 def _recipe_page(request: HttpRequest, form: RecipeForm, chosen: str = "", status: int = 200) -> HttpResponse:

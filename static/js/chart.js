@@ -1,6 +1,6 @@
 // Charts: equity as an area above and below what was put in, bars as candles with the fills on them.
 (() => {
-  const { createChart, createSeriesMarkers, BaselineSeries, CandlestickSeries } = window.LightweightCharts;
+  const { createChart, createSeriesMarkers, BaselineSeries, CandlestickSeries, LineSeries, LineStyle } = window.LightweightCharts;
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const second = (time) => Math.floor(typeof time === "string" ? Date.parse(time) / 1000 : time);
   const charts = new Map();
@@ -55,6 +55,7 @@
       this.chart = createChart(holder, { autoSize: true, ...layout() });
       this.series = this.chart.addSeries(kind, { lineWidth: 1.5, priceLineVisible: false, ...options, ...colours() });
       this.last = -Infinity;
+      this.beside = [];
       charts.set(holder, this);
     }
 
@@ -70,6 +71,16 @@
       this.chart.timeScale().fitContent();
     }
 
+    // A second line on the same scale, which never moves.
+    addBeside(points, colours) {
+      const series = this.chart.addSeries(LineSeries, {
+        lineWidth: 1, lineStyle: LineStyle.Dashed, priceLineVisible: false, lastValueVisible: false, ...colours(),
+      });
+      series.setData(points);
+      this.beside.push({ series, colours });
+      this.chart.timeScale().fitContent();
+    }
+
     add(point) {
       if (!(point.time >= this.last)) return;
       this.last = point.time;
@@ -80,6 +91,7 @@
     repaint() {
       this.chart.applyOptions(layout());
       this.series.applyOptions(this.colours());
+      for (const { series, colours } of this.beside) series.applyOptions(colours());
     }
   }
 
@@ -169,12 +181,50 @@
     });
   }
 
+  const holdingColours = () => ({ color: css("--ink-3") });
+
+  const drawdownColours = () => ({ ...equityColours(), bottomLineColor: css("--loss") });
+
+  // Equity beside buying and holding, or the drawdown, of a run as it stands.
+  async function mountLines(holder) {
+    const baseValue = { type: "price", price: Number(holder.dataset.base) };
+    const { lines } = holder.dataset;
+    const colours = lines === "drawdown" ? drawdownColours : equityColours;
+    const shown = new Shown(holder, BaselineSeries, colours, { baseValue });
+    const data = await load(holder);
+    shown.set(data[lines].map(asPoint));
+    if (lines === "equity" && data.holding.length) shown.addBeside(data.holding.map(asPoint), holdingColours);
+  }
+
+  // The prices of a run as it stands, one symbol at a time.
+  async function mountPrices(holder) {
+    const shown = new Shown(holder, CandlestickSeries, candleColours, {});
+    const markers = createSeriesMarkers(shown.series, []);
+    const choice = document.querySelector("[data-chart-symbol]");
+    const note = holder.querySelector(".chart__empty");
+    const path = holder.dataset.chart;
+    const show = async () => {
+      holder.dataset.chart = `${path}?symbol=${encodeURIComponent(choice.value)}`;
+      const data = await load(holder);
+      note.textContent = data.note || "No bar of this symbol is known.";
+      shown.set(data.bars.map(asBar));
+      mark(markers, data.fills.sort(byTime));
+    };
+    choice.addEventListener("change", show);
+    await show();
+  }
+
+  function mounted(holder) {
+    if (holder.hasAttribute("data-bars")) return mountBars(holder);
+    if (holder.hasAttribute("data-prices")) return mountPrices(holder);
+    return holder.hasAttribute("data-lines") ? mountLines(holder) : mountEquity(holder);
+  }
+
   function mount() {
     for (const holder of charts.keys()) if (!holder.isConnected) charts.delete(holder);
     for (const holder of document.querySelectorAll("[data-chart]")) {
       if (charts.has(holder)) continue;
-      const mounted = holder.hasAttribute("data-bars") ? mountBars(holder) : mountEquity(holder);
-      mounted.catch((error) => {
+      mounted(holder).catch((error) => {
         const note = holder.querySelector(".chart__empty");
         note.textContent = error.message;
         note.removeAttribute("hidden");

@@ -1,0 +1,94 @@
+"""The figures of a tear sheet in the words of a person: what each is called, how it is written, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+
+class Figure(NamedTuple):
+    """``form`` is how the value is written: ``percent``, ``ratio``, ``money``, ``pnl``, ``count``, ``days``, ``time``
+    or ``times``."""
+
+    key: str
+    name: str
+    form: str
+    says: str
+
+
+class Shown(NamedTuple):
+    """A figure with its value, and the same of buying and holding where there is one."""
+
+    figure: Figure
+    value: Any
+    holding: Any
+
+
+class Group(NamedTuple):
+    name: str
+    figures: list[Shown]
+
+
+_GROUPS: Final[Sequence[tuple[str, Sequence[Figure]]]] = (
+    (
+        "Return",
+        (
+            Figure("total_return", "Total return", "percent", "Last equity over the starting cash, less one"),
+            Figure("annual_return", "Annual return", "percent", "The yearly growth that compounds to the same end"),
+            Figure("excess_return", "Beyond holding", "percent", "Total return less that of buying and holding"),
+        ),
+    ),
+    (
+        "Risk",
+        (
+            Figure("max_drawdown", "Deepest drawdown", "percent", "The deepest fall from an earlier peak"),
+            Figure("drawdown_days", "Its length", "days", "From that peak to its recovery, or to the end"),
+            Figure("longest_drawdown_days", "Longest drawdown", "days", "The longest time below an earlier peak"),
+            Figure("volatility", "Volatility", "percent", "Deviation of returns, scaled to a year"),
+        ),
+    ),
+    (
+        "Return for risk",
+        (
+            Figure("sharpe", "Sharpe ratio", "ratio", "Mean return over its deviation, scaled to a year"),
+            Figure("sortino", "Sortino ratio", "ratio", "The same, counting deviation downwards alone"),
+            Figure("calmar", "Calmar ratio", "ratio", "Annual return over the deepest drawdown"),
+        ),
+    ),
+    (
+        "Trades",
+        (
+            Figure("trades", "Round trips", "count", "First in, first out"),
+            Figure("win_rate", "Win rate", "percent", "Round trips that gained after fees"),
+            Figure("profit_factor", "Profit factor", "ratio", "What was won over what was lost"),
+            Figure("average_trade", "Average trade", "pnl", "Mean result of a round trip, after fees"),
+            Figure("best_trade", "Best trade", "pnl", "The largest gain"),
+            Figure("worst_trade", "Worst trade", "pnl", "The largest loss"),
+            Figure("average_hold", "Average hold", "time", "From entry to exit"),
+        ),
+    ),
+    (
+        "Trading",
+        (
+            Figure("exposure", "Exposure", "percent", "Share of the bars at which something was held"),
+            Figure("turnover", "Turnover", "times", "Value bought and sold over the average equity"),
+            Figure("fees", "Fees paid", "money", "All fees of all fills"),
+            Figure("slippage", "Slippage paid", "money", "What fills cost beyond the price before slippage"),
+        ),
+    ),
+)
+
+
+def grouped(metrics: Mapping[str, Any]) -> list[Group]:
+    """All figures of a run's metrics; None stands for what is not defined or was not measured."""
+    holding = metrics.get("benchmark") or {}
+    known = {**metrics, "excess_return": _excess(metrics, holding)}
+    return [
+        Group(name, [Shown(one, known.get(one.key), holding.get(one.key)) for one in figures])
+        for name, figures in _GROUPS
+    ]
+
+
+def _excess(metrics: Mapping[str, Any], holding: Mapping[str, Any]) -> float | None:
+    ours, theirs = metrics.get("total_return"), holding.get("total_return")
+    return None if ours is None or theirs is None else ours - theirs

@@ -1,0 +1,100 @@
+"""The pages of backtests: the list, and the tear sheet, which any run with an equity curve has."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from access.auth import page
+from access.principals import principal_of
+from trading import charts, queries
+from trading.forms import as_yaml
+from trading.models import Run, RunStatus
+from trading.tearsheet import listing
+from trading.tearsheet.candles import NoPrices, candles_of
+from trading.tearsheet.page import sheet_page, trades_page_of
+from trading.tearsheet.reading import lines_of
+from trading.tearsheet.report import NoFigures, file_name, report
+
+
+def _render(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
+    """The page, or its fragment where HTMX asks."""
+    htmx: Any = request.htmx  # type: ignore[attr-defined]
+    part = "_" if htmx and not htmx.history_restore_request else ""
+    context["may_trade"] = principal_of(request).may("trade")
+    response = render(request, f"tearsheet/{part}{name}.html", context)
+    response.headers["Vary"] = "HX-Request, Cookie"
+    return response
+
+
+def _run(run_id: UUID) -> Run:
+    run = queries.run(run_id)
+    if run is None:
+        raise Http404(f"there is no run {run_id}")
+    return run
+
+
+@never_cache
+@require_GET
+@page("read")
+def backtests(request: HttpRequest) -> HttpResponse:
+    asked = {name: request.GET.get(name, "").strip() for name in ("status", "search", "order")}
+    wanted = listing.Wanted(**{**asked, "order": asked["order"] or "newest"})
+    found = listing.backtests(wanted, request.GET.get("page"))
+    choices = {"statuses": RunStatus.choices, "orders": listing.ORDERS.items()}
+    context = {"found": found, "items": [listing.row(run) for run in found], "wanted": wanted, **choices}
+    return _render(request, "backtests", context)
+
+
+@never_cache
+@require_GET
+@page("read")
+def backtest(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    run = _run(run_id)
+    return _render(request, "backtest", {**sheet_page(run), "recipe": as_yaml(run.recipe)})
+
+
+@never_cache
+@require_GET
+@page("read")
+def trades(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    run = _run(run_id)
+    context = {"run": queries.run_row(run), "trades": trades_page_of(run, request.GET.get("page"))}
+    return _render(request, "trades", context)
+
+
+@never_cache
+@require_GET
+@page("read")
+def lines(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    return JsonResponse(lines_of(_run(run_id))._asdict())
+
+
+@never_cache
+@require_GET
+@page("read")
+def prices(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    run, symbol = _run(run_id), request.GET.get("symbol", "")
+    try:
+        bars = [candle._asdict() for candle in candles_of(run, symbol)]
+    except NoPrices as error:
+        return JsonResponse({"bars": [], "fills": [], "note": str(error)})
+    return JsonResponse({"bars": bars, "fills": charts.fills_of(run_id, [symbol]), "note": ""})
+
+
+@never_cache
+@require_GET
+@page("read")
+def download(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    run = _run(run_id)
+    try:
+        document = report(run)
+    except NoFigures as error:
+        raise Http404(str(error)) from error
+    headers = {"Content-Disposition": f'attachment; filename="{file_name(run)}"'}
+    return HttpResponse(document, content_type="text/html; charset=utf-8", headers=headers)
