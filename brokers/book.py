@@ -56,6 +56,7 @@ class Book:
         self.account: Account = filler.account
         self.emit = emit
         self.reach = reach
+        self._by_range = reach is between
         self.agenda = Agenda()
         self.instruments: dict[str, Instrument] = {}
         self.bars: dict[str, Bar] = {}
@@ -87,7 +88,11 @@ class Book:
         resting = self._resting.get(bar.symbol)
         if not resting:
             return due
-        works = [work for work in resting.values() if work.live_from <= time and not work.is_waiting]
+        works = [
+            work
+            for work in resting.values()
+            if not (work.live_from > time or work.is_waiting or (self._by_range and work.is_out_of_reach(bar)))
+        ]
         if self._regular:
             works = self._in_hours(works, bar)
         if works:

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from trading.engine.bars import Bar
 from trading.engine.instruments import Instrument
 from trading.engine.orders import OrderRecord, OrderType, Side, TimeInForce
 
@@ -48,7 +49,8 @@ class WorkingOrder(msgspec.Struct, eq=False):
     ``left`` is what is still to be filled, in units. ``stop`` is the price that triggers it (quote currency per unit),
     moving for a trailing stop with ``mark``, the best price since it became active; ``triggered`` once it was reached.
     The order sees bars that start at or after ``live_from`` and trades in none that starts at or after ``expires``;
-    ``auction`` is the open or close that it is for, 0 for none (all ns). ``shares`` is the pool that it draws from,
+    ``auction`` is the open or close that it is for, 0 for none (all ns). ``level`` is the price that a bar must reach
+    to concern it, as the float that bars hold, None where any bar may. ``shares`` is the pool that it draws from,
     ``feeds`` the one that its fills fill.
     """
 
@@ -64,6 +66,7 @@ class WorkingOrder(msgspec.Struct, eq=False):
     immediate: bool
     reduce_only: bool
     is_stop: bool
+    level: float | None = None
     auction: int = 0
     expires: int = NEVER
     executions: int = 0
@@ -77,6 +80,11 @@ class WorkingOrder(msgspec.Struct, eq=False):
     def of(cls, order: OrderRecord, instrument: Instrument, live_from: int = 0) -> WorkingOrder:
         """The order as it enters the book."""
         tif = order.time_in_force
+        immediate = tif is TimeInForce.IOC or tif is TimeInForce.FOK
+        level = None
+        if order.type is not OrderType.MARKET and not immediate and not order.reduce_only:
+            price = order.limit_price if order.stop_price is None else order.stop_price
+            level = None if price is None else float(price)
         return cls(
             order,
             order.client_order_id,
@@ -87,10 +95,18 @@ class WorkingOrder(msgspec.Struct, eq=False):
             order.stop_price,
             instrument,
             live_from,
-            tif is TimeInForce.IOC or tif is TimeInForce.FOK,
+            immediate,
             order.reduce_only,
             order.type in _STOPS,
+            level,
         )
+
+    def is_out_of_reach(self, bar: Bar) -> bool:
+        """Whether nothing of this bar can concern the order: a cheap look that is sure where it says so."""
+        if self.level is None or self.auction or self.triggered or bar.ask > 0:
+            return False
+        # A buy limit and a sell stop lie below the market, the others above it.
+        return bar.low > self.level if self.buy is not self.is_stop else bar.high < self.level
 
     @property
     def is_waiting(self) -> bool:

@@ -212,3 +212,18 @@ def test_waking_inside_a_bar_is_never_better_than_having_rested_through_it(order
     rested, late = traded(order, *prices), woken(order, repr(prices[0]), *prices)
     if order.type in (LIMIT, OrderType.MARKET) and late is not None:
         assert rested == late
+
+
+@given(orders(), ranges())
+def test_what_is_said_to_be_out_of_reach_does_not_trade(order, prices):
+    work = working(order)
+    if order.type is not TRAILING and work.is_out_of_reach(bar(*prices)):
+        assert traded(order, *prices) is None
+
+
+def test_order_types_are_those_of_the_matcher():
+    wide = {LIMIT: {"limit_price": "100"}, STOP: {"stop_price": "100"}, TRAILING: {"trail_amount": "1"}}
+    wide[STOP_LIMIT] = {"limit_price": "101", "stop_price": "100"}
+    for kind in OrderType:
+        order = buy(type=kind, **wide.get(kind, {}))
+        assert traded(order, 100.5, 110, 90, 108, mark="100") is not None, kind
