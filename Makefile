@@ -1,13 +1,15 @@
 PORT ?= 8000
 SESSIONS ?= 20
 TRIES ?= 5
+ROUNDS ?= 5
+CASES ?= w1 w1-500k w2 w3
 PYTHON := .venv/bin/python
 PIP_INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 LOCK := .venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run setup setup-dev test lint lock screenshots bench kill-drill
+.PHONY: run setup setup-dev test lint lock screenshots bench bench-peers kill-drill
 
 run: setup
 	@exec $(PYTHON) manage.py up --port $(PORT)
@@ -29,7 +31,11 @@ screenshots: setup-dev
 
 # About a quarter of an hour; what the figures mean and what they were: docs/performance.md.
 bench: setup-dev
-	@for name in w1 start latency memory orders kill; do $(PYTHON) -m bench.$$name || exit 1; done
+	@for name in peers w1 start latency memory orders kill; do $(PYTHON) -m bench.$$name || exit 1; done
+
+# Other systems beside ours, each in an environment of its own below ALPHASWARM_PEERS (var/peers); about half an hour.
+bench-peers: setup-dev
+	@$(PYTHON) -m bench.peers --peers --rounds $(ROUNDS) --cases $(CASES)
 
 kill-drill: setup-dev
 	@$(PYTHON) -m bench.kill --sessions $(SESSIONS) --tries $(TRIES)
