@@ -8,12 +8,14 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from brokers.account import Account
+from brokers.arrivals import read_arrivals
 from brokers.base import IAsyncBrokerage, IBrokerage, VenueAccount, VenuePosition
 from brokers.book import Book, FillAt, Hours
 from brokers.custody import Custody
 from brokers.fees import read_fees
 from brokers.fills import Filler
 from brokers.financing import read_financing
+from brokers.matching import between
 from brokers.slippage import read_slippage
 from brokers.working import ZERO
 from trading.engine.bars import price_of
@@ -36,8 +38,9 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
     ``regular`` only orders with ``extended_hours`` trade outside of the exchange's sessions; by default the presence of
     a bar means that the market is open. ``account``: `trading.engine.margin.AccountType`; a margin account whose equity
     is under its maintenance at a session's close is closed out at the next opens. ``borrow_rate``: percent a year of a
-    short's value, one figure or one per symbol; ``interest``: percent a year, ``{credit, debit}``. One instance is one
-    account.
+    short's value, one figure or one per symbol; ``interest``: percent a year, ``{credit, debit}``. ``arrivals``:
+    ``{intensity, decay, seed}``, market orders of others that come to resting quotes, see `brokers.arrivals`. One
+    instance is one account.
 
     See `brokers.matching` for when and at what price orders trade, `brokers.custody` for what the venue does by itself.
     """
@@ -55,6 +58,7 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
         account: Literal["unlevered", "cash", "margin"] = "unlevered",
         borrow_rate: Mapping[str, Any] | Decimal | float | None = None,
         interest: Mapping[str, Any] | None = None,
+        arrivals: Mapping[str, Any] | None = None,
     ) -> None:
         self.starting_cash = Decimal(str(starting_cash))
         if not self.starting_cash.is_finite() or self.starting_cash <= 0:
@@ -65,12 +69,14 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
         self._order_event_queue: asyncio.Queue[VenueUpdate] = asyncio.Queue()
         self._account = Account(self.starting_cash)
         self._filler = Filler(self._account, read_slippage(slippage), read_fees(fees))
+        orders_of_others = read_arrivals(arrivals)
         self._book = Book(
             self._filler,
             self._updates.append,
             fill=FillAt(fill),
             latency=round(latency_ms * _NANOS_PER_MS),
             hours=Hours(hours),
+            reach=between if orders_of_others is None else orders_of_others.reach,
         )
         self.account_type = AccountType(account)
         self._custody = Custody(self._book, self.account_type, read_financing(borrow_rate, interest))
