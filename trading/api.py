@@ -50,14 +50,14 @@ def told_problems() -> Iterator[None]:
         raise Problem(409, "kill_engaged", "The kill switch is engaged", detail=str(error)) from error
 
 
-def _config(body: dict[str, Any]) -> dict[str, Any] | recipes.Recipe:
+def config_of(body: dict[str, Any]) -> dict[str, Any] | recipes.Recipe:
     """The body, or the recipe of the name that it gives; a caller from outside names no path."""
     if set(body) == {"config"} and isinstance(body["config"], str):
         return recipes.load_named(body["config"])
     return body
 
 
-def _run(run_id: UUID, *modes: Mode) -> Run:
+def run_of(run_id: UUID, *modes: Mode) -> Run:
     run = Run.objects.filter(pk=run_id, mode__in=modes or list(Mode)).select_related("bot_version").first()
     if run is None:
         raise Problem(404, "not_found", "No such run", detail=f"there is no run {run_id}")
@@ -81,7 +81,7 @@ def _recipe_of(bot: Bot) -> tuple[Any, dict[str, Any]]:
 @router.post("/paper/start", response={202: dict}, auth=require("trade"))
 def start_paper(request: HttpRequest, recipe: Recipe) -> tuple[int, dict[str, Any]]:
     with told_problems():
-        run = actions.start_paper(_config(recipe), principal=request.principal)
+        run = actions.start_paper(config_of(recipe), principal=request.principal)
     return 202, {"task_id": run.task_id, "paper_run_id": str(run.id)}
 
 
@@ -105,39 +105,39 @@ def list_runs(
     runs = Run.objects.exclude(mode=Mode.BACKTEST).select_related("bot_version")
     if status:
         runs = runs.filter(status__in=status.split(","))
-    return _page(runs, ["-created_at", "-id"], cursor, limit, rows.run_row)
+    return page_of(runs, ["-created_at", "-id"], cursor, limit, rows.run_row)
 
 
 @router.get("/paper/runs/{run_id}", auth=require("read"))
 def show_run(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
-    run = _run(run_id)
+    run = run_of(run_id)
     return {**rows.run_detail(run), "positions": [rows.position_row(one) for one in run.positions.exclude(qty=0)]}
 
 
 @router.get("/paper/runs/{run_id}/orders", auth=require("read"))
 def list_orders(request: HttpRequest, run_id: UUID, cursor: Cursor = None, limit: Limit = 100) -> dict[str, Any]:
-    return _page(Order.objects.filter(run=_run(run_id)), ["-created_at", "-id"], cursor, limit, rows.order_row)
+    return page_of(Order.objects.filter(run=run_of(run_id)), ["-created_at", "-id"], cursor, limit, rows.order_row)
 
 
 @router.get("/paper/runs/{run_id}/fills", auth=require("read"))
 def list_fills(request: HttpRequest, run_id: UUID, cursor: Cursor = None, limit: Limit = 100) -> dict[str, Any]:
-    return _page(Fill.objects.filter(run=_run(run_id)), ["-filled_at", "-id"], cursor, limit, rows.fill_row)
+    return page_of(Fill.objects.filter(run=run_of(run_id)), ["-filled_at", "-id"], cursor, limit, rows.fill_row)
 
 
 @router.get("/paper/runs/{run_id}/equity", auth=require("read"))
 def list_equity(request: HttpRequest, run_id: UUID, cursor: Cursor = None, limit: Limit = 1000) -> dict[str, Any]:
-    return _page(EquityPoint.objects.filter(run=_run(run_id)), ["time"], cursor, limit, rows.equity_row)
+    return page_of(EquityPoint.objects.filter(run=run_of(run_id)), ["time"], cursor, limit, rows.equity_row)
 
 
 @router.get("/paper/runs/{run_id}/frames", auth=require("read"))
 def list_frames(
     request: HttpRequest, run_id: UUID, after: Annotated[int, Query(ge=0)] = 0, limit: Limit = 1000
 ) -> dict[str, Any]:
-    found = frames.read(_run(run_id).id, after=after, limit=limit)
+    found = frames.read(run_of(run_id).id, after=after, limit=limit)
     return {"items": found, "next": found[-1]["seq"] if len(found) == limit else None}
 
 
-def _page(rows: Any, keys: list[str], cursor: str | None, limit: int, shape: Any) -> dict[str, Any]:
+def page_of(rows: Any, keys: list[str], cursor: str | None, limit: int, shape: Any) -> dict[str, Any]:
     with told_problems():
         return page(rows, keys, cursor, limit, shape)
 
@@ -159,13 +159,13 @@ class BotPaperIn(Schema):
 
 @router.get("/bots", auth=require("read"))
 def list_bots(request: HttpRequest, cursor: Cursor = None, limit: Limit = 100) -> dict[str, Any]:
-    return _page(Bot.objects.all(), ["name"], cursor, limit, rows.bot_row)
+    return page_of(Bot.objects.all(), ["name"], cursor, limit, rows.bot_row)
 
 
 @router.post("/bots", response={201: dict}, auth=require("trade"))
 def save_bot(request: HttpRequest, body: BotIn) -> tuple[int, dict[str, Any]]:
     with told_problems():
-        bot = actions.save_bot(body.name, _config(body.recipe), principal=request.principal)
+        bot = actions.save_bot(body.name, config_of(body.recipe), principal=request.principal)
     return 201, rows.bot_detail(bot)
 
 
@@ -203,7 +203,7 @@ def backtest_bot(request: HttpRequest, bot_id: UUID) -> tuple[int, dict[str, Any
 @router.post("/backtests", response={202: dict}, auth=require("trade"))
 def start_backtest(request: HttpRequest, recipe: Recipe) -> tuple[int, dict[str, Any]]:
     with told_problems():
-        run = actions.start_backtest(_config(recipe), principal=request.principal)
+        run = actions.start_backtest(config_of(recipe), principal=request.principal)
     return 202, {"run_id": str(run.id), "task_id": run.task_id}
 
 
@@ -214,16 +214,16 @@ def list_backtests(
     runs = Run.objects.filter(mode=Mode.BACKTEST).select_related("bot_version")
     if status:
         runs = runs.filter(status__in=status.split(","))
-    return _page(runs, ["-created_at", "-id"], cursor, limit, rows.run_row)
+    return page_of(runs, ["-created_at", "-id"], cursor, limit, rows.run_row)
 
 
 @router.post("/backtests/{run_id}/cancel", auth=require("trade"))
 def cancel_backtest(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
     """One in the queue is stopped at once, one under way within a second, with what it has so far; an ended one stays
     as it is."""
-    return rows.run_row(actions.stop(_run(run_id, Mode.BACKTEST), principal=request.principal))
+    return rows.run_row(actions.stop(run_of(run_id, Mode.BACKTEST), principal=request.principal))
 
 
 @router.get("/backtests/{run_id}", auth=require("read"))
 def show_backtest(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
-    return rows.run_detail(_run(run_id, Mode.BACKTEST))
+    return rows.run_detail(run_of(run_id, Mode.BACKTEST))

@@ -15,6 +15,8 @@ class Ending:
 
 FEED_ENDED = Ending("completed", "the feed ended")
 STOPPED = Ending("stopped", "stopped by an operator")
+#: Why the orders of a run are gone whose owner was lost: the simulated venue lives in its process.
+VENUE_LOST = "the simulated venue was lost with the run's owner"
 KILLED = Ending("killed", "kill switch engaged")
 
 

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from brokers.sim import SimulatedBrokerage
 from trading import dispatch, ledger
+from trading.endings import VENUE_LOST
 from trading.engine.bars import to_nanos
 from trading.engine.orders import OPEN_STATUSES, OrderRecord, OrderStatus, OrderType, Side, TimeInForce
 from trading.engine.records import Kind, Record
@@ -111,9 +112,8 @@ def _gone_with_the_owner(run: Run, now: int) -> list[Record]:
     """
     if run.venue != SimulatedBrokerage.venue:
         return []
-    reason = "the simulated venue was lost with the run's owner"
     still_open = run.orders.filter(status__in=[status.value for status in OPEN_STATUSES]).order_by("seq")
-    return [Record(Kind.ORDER_CANCELLED, now, _as_record(order), reason=reason) for order in still_open]
+    return [Record(Kind.ORDER_CANCELLED, now, _as_record(order), reason=VENUE_LOST) for order in still_open]
 
 
 def _as_record(order: Order) -> OrderRecord:

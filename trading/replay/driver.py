@@ -1,0 +1,131 @@
+"""The driver of a replay: it feeds the engine the recorded bars, and does again what was done to the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from brokers.base import IBrokerage
+from trading.backtest import Watch, carry_out
+from trading.endings import KILLED, failed
+from trading.engine.bars import Bar
+from trading.engine.effects import Effect, Replace, Submit
+from trading.engine.engine import Engine
+from trading.engine.orders import OrderStatus
+from trading.engine.records import Kind, LedgerHash
+from trading.engine.risk import Denial
+from trading.replay.tape import Fact, Tape
+
+
+class ReplayDriver:
+    """Runs an engine over bars, each fact held against the tape as it comes to be.
+
+    What a stop, the kill switch or the order gate did to the run stands among its facts and is done again in the same
+    place. ``stops_on_kill`` is how the session was told to take a kill.
+    """
+
+    def __init__(
+        self, engine: Engine, venue: IBrokerage, tape: Tape, watch: Watch | None, *, stops_on_kill: bool = True
+    ) -> None:
+        self.engine = engine
+        self._venue = venue
+        self._tape = tape
+        self._watch = watch
+        self._stops_on_kill = stops_on_kill
+        self._hash = LedgerHash()
+        self._draining = False
+        self._failure: Exception | None = None
+
+    @property
+    def ledger_hash(self) -> str:
+        return self._hash.hexdigest()
+
+    def run(self, bars: Iterable[Bar], ending: str | None = None) -> None:
+        """Raises `trading.replay.tape.Differs` at the first difference, `Over` where the record ends before the run.
+
+        ``ending`` is the reason for which a backtest cancelled what was open at its end; a session has recorded its
+        own.
+        """
+        for bar in bars:
+            self._do_verbs()
+            if self._draining:
+                break
+            self._take(bar)
+            if self.engine.halted or self._failure is not None:
+                break
+        self._do_verbs()
+        if ending is not None:
+            self._drain(ending)
+        elif self._failure is not None and not self._draining:
+            self._drain(failed(self._failure).reason)
+        self._tape.end()
+
+    def _take(self, bar: Bar) -> None:
+        engine = self.engine
+        if self._venue.on_bar(bar):
+            self._hear()
+        try:
+            effects = engine.on_bar(bar)
+        except Exception as error:
+            # A strategy that raised then raises again; the tape knows what followed.
+            self._failure = error
+            self._compare()
+            return
+        self._compare()
+        self._place(effects)
+        if self._watch is not None:
+            self._watch(engine, engine.portfolio.approximate_equity)
+        self._compare()
+
+    def _place(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            self._do_verbs()
+            if isinstance(effect, Submit | Replace):
+                order = effect.order if isinstance(effect, Submit) else effect.by
+                if order.status is not OrderStatus.INTENDED:
+                    continue
+                held_back = self._tape.withheld(order.id)
+                if held_back is not None:
+                    linked = effect.linked if isinstance(effect, Submit) else ()
+                    self.engine.on_withheld(order, _denial(held_back), *linked)
+                    self._compare()
+                    continue
+            carry_out(self.engine, self._venue, [effect])
+            self._compare()
+
+    # What was done to the run.
+
+    def _do_verbs(self) -> None:
+        while (verb := self._tape.verb(self.engine.bars)) is not None:
+            if verb.kind == Kind.RUN_STATUS:
+                self._drain(verb.reason)
+            elif not self._stops_on_kill:
+                self._cancel(KILLED.reason)
+                self.engine.resume()
+
+    def _drain(self, reason: str) -> None:
+        self._draining = True
+        self._cancel(reason)
+
+    def _cancel(self, reason: str) -> None:
+        effects = self.engine.cancel_open(reason)
+        self._compare()
+        for effect in effects:
+            self._venue.cancel_order(effect.order)
+        self._hear()
+
+    def _hear(self) -> None:
+        for update in self._venue.drain_updates():
+            self.engine.on_update(update)
+        self._compare()
+
+    def _compare(self) -> None:
+        records = self.engine.records[:]
+        self.engine.records.clear()
+        for record in records:
+            self._hash.add(record)
+            self._tape.compare(record)
+
+
+def _denial(fact: Fact) -> Denial:
+    code = str(fact.data["code"])
+    return Denial(code=code, message=fact.reason.removeprefix(f"{code}: "))
