@@ -181,7 +181,10 @@
     });
   }
 
-  const holdingColours = () => ({ color: css("--ink-3") });
+  const holdingColours = () => ({ color: css("--ink-2") });
+
+  // Beside another line, that of the run stands out.
+  const runColours = () => ({ ...equityColours(), topLineColor: css("--ink"), bottomLineColor: css("--ink") });
 
   const drawdownColours = () => ({ ...equityColours(), bottomLineColor: css("--loss") });
 
@@ -189,7 +192,7 @@
   async function mountLines(holder) {
     const baseValue = { type: "price", price: Number(holder.dataset.base) };
     const { lines } = holder.dataset;
-    const colours = lines === "drawdown" ? drawdownColours : equityColours;
+    const colours = lines === "drawdown" ? drawdownColours : runColours;
     const shown = new Shown(holder, BaselineSeries, colours, { baseValue });
     const data = await load(holder);
     shown.set(data[lines].map(asPoint));

@@ -74,6 +74,8 @@ def time_chart(
     if not points:
         return mark_safe("")
     values, times = [value for _, value in points], [time for time, _ in points]
+    if any(line.filled for line in lines):
+        values.append(base)
     steps = ticks(min(values), max(values))
     plane = _Plane(min(times), max(times), min(*values, steps[0]), max(*values, steps[-1]), height)
     parts = [

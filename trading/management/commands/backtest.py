@@ -1,4 +1,4 @@
-"""`alphaswarm backtest run | list | show | cancel`."""
+"""`alphaswarm backtest run | list | show | report | cancel`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from trading import actions, host, queries, recipes, rows, runner
 from trading.management.progress import Progress
 from trading.management.running import answer_of, draining_on_signals, told_errors, wait_for_end
 from trading.models import Mode, Run
+from trading.tearsheet import report
 
 SHOWN = 20
 
@@ -30,6 +31,9 @@ class Command(ProductCommand):
         listing.add_argument("--after", metavar="CURSOR", help="the `next` of the list before")
         show = self.verb(parser, "show", self.one, "Show one backtest: its state and its figures.")
         show.add_argument("run_id", type=UUID, metavar="RUN_ID")
+        report = self.verb(parser, "report", self.report, "Write the tear sheet of a run to one HTML file.")
+        report.add_argument("run_id", type=UUID, metavar="RUN_ID")
+        report.add_argument("--output", metavar="FILE", type=Path, help="by default NAME-RUN.html in this folder")
         cancel = self.verb(parser, "cancel", self.cancel, "Stop a backtest, wherever it runs or waits.")
         cancel.add_argument("run_id", type=UUID, metavar="RUN_ID")
 
@@ -54,6 +58,19 @@ class Command(ProductCommand):
 
     def one(self, run_id: UUID, **options: Any) -> dict[str, Any]:
         return rows.run_detail(self._find(run_id))
+
+    def report(self, run_id: UUID, output: Path | None, **options: Any) -> dict[str, Any]:
+        run = queries.run(run_id)
+        if run is None:
+            raise BadInput(f"there is no run {run_id}; `alphaswarm backtest list` lists them", "unknown_run")
+        target = output or Path(report.file_name(run))
+        try:
+            target.write_text(report.report(run), encoding="utf-8")
+        except report.NoFigures as error:
+            raise BadInput(str(error), "no_figures") from error
+        except OSError as error:
+            raise BadInput(f"{target}: cannot be written: {error.strerror}", "not_written") from error
+        return {"run_id": str(run.id), "file": str(target.resolve())}
 
     def cancel(self, run_id: UUID, **options: Any) -> dict[str, Any]:
         run = actions.stop(self._find(run_id), principal=cli_principal())

@@ -1,0 +1,115 @@
+"""The list of backtests and the page of a tear sheet."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from access.principals import cli_principal
+from tests.tearsheet.conftest import backtest
+from tests.trading.market import recipe, replay
+from trading import actions
+from trading.models import Fill, Run
+from trading.tearsheet import listing
+from trading.tearsheet.reading import trades_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = "/ui/backtests/"
+
+
+def page(client: Client, path: str = "", **asked: str) -> str:
+    answer = client.get(URL + path, asked)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_an_empty_list_says_what_to_do(operator: Client) -> None:
+    shown = page(operator)
+    assert "No backtest yet" in shown
+    assert "alphaswarm backtest run --config" in shown
+
+
+def test_a_search_without_a_find_says_so(operator: Client, run: Run) -> None:
+    assert "No backtest is like that" in page(operator, search="nothing")
+
+
+def test_the_list_is_sorted_by_figures_and_what_has_none_comes_last(bars: Path, operator: Client) -> None:
+    sizes = {"small": 1, "large": 100}
+    for name, quantity in sizes.items():
+        backtest(bars, name, strategy={"class": "SmaCrossStrategy", "kwargs": {"quantity": quantity}})
+    actions.start_backtest(recipe(replay(bars), name="waiting"), principal=cli_principal(), enqueue=False)
+    found = listing.backtests(listing.Wanted(order="max_drawdown")).object_list
+    assert [one.name for one in found] == ["small", "large", "waiting"]
+    found = listing.backtests(listing.Wanted(order="total_return")).object_list
+    returns = [one.metrics.get("total_return") for one in found]
+    assert returns[0] > returns[1]
+    assert returns[2] is None
+    assert listing.backtests(listing.Wanted(order="made-up")).object_list[0].name == "waiting"
+
+
+def test_a_tear_sheet_shows_every_figure_that_was_recorded(run: Run, operator: Client) -> None:
+    shown = page(operator, f"{run.pk}/")
+    for name in ("Sortino ratio", "Calmar ratio", "Profit factor", "Exposure", "Turnover", "Slippage paid", "Mar"):
+        assert name in shown
+    assert f"{run.metrics['sharpe']:.2f}".replace("-", "\N{MINUS SIGN}") in shown
+    assert "an equal part of the cash in each symbol" in shown
+
+
+def test_what_was_recorded_agrees_with_what_was_booked(run: Run) -> None:
+    fills = Fill.objects.filter(run=run)
+    assert Decimal(run.metrics["fees"]) == sum(fill.fee for fill in fills) == fills.count()
+    assert run.metrics["trades"] == len(trades_of(run))
+    assert 0 < Decimal(run.metrics["slippage"]) < Decimal(run.metrics["fees"]) * 100
+
+
+def test_a_backtest_in_the_queue_shows_that_it_waits_and_can_be_cancelled(bars: Path, operator: Client) -> None:
+    waiting = actions.start_backtest(recipe(replay(bars)), principal=cli_principal(), enqueue=False)
+    shown = page(operator, f"{waiting.pk}/")
+    assert "Waiting for a worker" in shown
+    assert f'data-run="/ws/paper/{waiting.pk}"' in shown
+    assert ">Cancel</button>" in shown
+    operator.post(f"/ui/runs/{waiting.pk}/stop/")
+    assert "No bar was processed" in page(operator, f"{waiting.pk}/")
+
+
+def test_the_charts_data_is_the_curve_the_drawdown_and_holding(run: Run, operator: Client) -> None:
+    data = operator.get(f"{URL}{run.pk}/lines/").json()
+    assert data["equity"][-1][1] == pytest.approx(float(run.final_equity), abs=0.01)
+    assert min(value for _, value in data["drawdown"]) == pytest.approx(-100 * run.metrics["max_drawdown"])
+    assert data["holding"][-1][1] == pytest.approx(100_000 * (1 + run.metrics["benchmark"]["total_return"]), abs=0.01)
+
+
+def test_prices_come_from_the_feed_with_the_fills_on_them(run: Run, operator: Client) -> None:
+    data = operator.get(f"{URL}{run.pk}/prices/", {"symbol": "SPY"}).json()
+    assert 200 < len(data["bars"]) <= 500
+    assert len(data["fills"]) == Fill.objects.filter(run=run, symbol="SPY").count()
+
+
+def test_a_file_that_is_gone_is_said_where_the_prices_would_be(run: Run, bars: Path, operator: Client) -> None:
+    bars.unlink()
+    data = operator.get(f"{URL}{run.pk}/prices/", {"symbol": "BAC"}).json()
+    assert "cannot be read again" in data["note"]
+    assert "there is no such file" in data["note"]
+
+
+def test_round_trips_are_paged_and_htmx_gets_the_table_alone(run: Run, operator: Client) -> None:
+    last = -(-len(trades_of(run)) // 25)
+    whole = page(operator, f"{run.pk}/trades/", page=str(last))
+    assert f"Page {last} of {last}" in whole
+    part = operator.get(f"{URL}{run.pk}/trades/", {"page": "1"}, headers={"HX-Request": "true"}).content.decode()
+    assert part.lstrip().startswith('<div id="trades">')
+
+
+def test_an_unknown_run_is_not_found(operator: Client) -> None:
+    assert operator.get(f"{URL}{uuid4()}/").status_code == 404
+
+
+def test_starting_a_backtest_leads_to_its_page(bars: Path, operator: Client) -> None:
+    answer = operator.post("/ui/runs/new/", {"recipe": json.dumps(recipe(replay(bars))), "as": "backtest"})
+    assert answer.headers["Location"] == f"{URL}{Run.objects.get().pk}/"
