@@ -32,7 +32,8 @@ _LOOK_SECONDS: Final = 0.3
 
 
 class AlpacaBrokerage(ThreadedBrokerage):
-    """Stocks, options and crypto at Alpaca. ``paper`` means its paper account; the URLs put others in its place.
+    """Stocks, options and crypto at Alpaca. ``paper`` means its paper account; ``base_url`` and
+    ``stream_url`` put others in its place (``data_url`` is the feed's, and taken so that one set of names serves both).
 
     The client order id is unique at Alpaca, so an order whose answer was lost is looked for by it and adopted. Events
     come by a socket; whatever happened while it was down is asked for as soon as it is up again, before an order may
@@ -48,6 +49,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
         paper: bool = True,
         base_url: str = "",
         stream_url: str = "",
+        data_url: str = "",
         poll_seconds: float = 1.0,
     ) -> None:
         super().__init__()

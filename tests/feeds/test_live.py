@@ -1,0 +1,140 @@
+"""Live feeds against stub venues: the bars of a session's stream."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.venues import tws
+from tests.venues.alpaca import KEY, SECRET, AlpacaStub
+from tests.venues.serving import serving
+from tests.venues.tradier import TOKEN, TradierStub
+from trading.engine.bars import Bar, Timeframe, to_nanos
+from trading.engine.errors import Fatal
+from trading.feeds.base import FeedError
+from trading.feeds.live import AlpacaFeed, IBKRFeed, LiveFeed, TradierFeed
+
+PRICES = (1.0, 2.0, 0.5, 1.5)
+
+
+def minute(back: int) -> datetime:
+    """A minute's start, so many minutes ago."""
+    return datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=back)
+
+
+async def bars_of(feed: LiveFeed, count: int, act: Callable[[], object]) -> list[Bar]:
+    """The first bars of a stream, once ``act`` has moved the market."""
+    wake = asyncio.Event()
+    acting = asyncio.create_task(asyncio.to_thread(act))
+    found: list[Bar] = []
+    async with asyncio.timeout(20), aclosing(feed.stream(wake)) as stream:
+        async for bar in stream:
+            found += [bar] if bar is not None else []
+            if len(found) == count:
+                break
+    await acting
+    return found
+
+
+def once(condition: Callable[[], object], then: Callable[[], object]) -> Callable[[], None]:
+    def act() -> None:
+        while not condition():
+            time.sleep(0.01)
+        then()
+
+    return act
+
+
+async def test_alpacas_minutes_come_as_bars_of_the_runs_spelling():
+    with serving(AlpacaStub()) as stub:
+        feed = AlpacaFeed(["AAPL.NASDAQ"], api_key=KEY, secret_key=SECRET, data_url=f"{stub.socket_url}/v2/test")
+        start = minute(1)
+        act = once(lambda: any(stub._data.values()), lambda: stub.call(stub.bar, "AAPL", start, PRICES))
+        [bar] = await bars_of(feed, 1, act)
+
+    assert bar == Bar("AAPL.NASDAQ", to_nanos(start), *PRICES, 100.0)
+
+
+async def test_alpacas_bars_of_a_lost_connection_are_asked_for():
+    def lose_and_trade(stub: AlpacaStub) -> None:
+        stub.call(stub.bar, "AAPL", minute(3), PRICES)
+        stub.call(stub.drop_streams)
+        once(lambda: not any(stub._data.values()), lambda: stub.call(stub.bar, "AAPL", minute(2), PRICES))()
+
+    with serving(AlpacaStub()) as stub:
+        feed = AlpacaFeed(["AAPL"], api_key=KEY, secret_key=SECRET, data_url=stub.url)
+        act = once(lambda: any(stub._data.values()), lambda: lose_and_trade(stub))
+        bars = await bars_of(feed, 2, act)
+
+    assert [bar.time for bar in bars] == [to_nanos(minute(3)), to_nanos(minute(2))]
+
+
+async def test_alpacas_five_minutes_are_built_of_minutes():
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(minutes=5)
+
+    def five(stub: AlpacaStub) -> None:
+        for number in range(5):
+            stub.bar("AAPL", start + timedelta(minutes=number), (10.0 + number, 20.0 + number, 5.0, 11.0 + number))
+
+    with serving(AlpacaStub()) as stub:
+        feed = AlpacaFeed(["AAPL"], Timeframe.FIVE_MINUTES, KEY, SECRET, data_url=stub.url)
+        act = once(lambda: any(stub._data.values()), lambda: stub.call(five, stub))
+        [bar] = await bars_of(feed, 1, act)
+
+    assert bar == Bar("AAPL", to_nanos(start), 10.0, 24.0, 5.0, 15.0, 500.0)
+
+
+async def test_wrong_credentials_of_a_feed_end_it_and_say_what_to_set(monkeypatch):
+    monkeypatch.setattr("brokers.alpaca.feed._FIRST_SECONDS", 0.5)
+    with serving(AlpacaStub()) as stub:
+        feed = AlpacaFeed(["AAPL"], api_key=KEY, secret_key="wrong", data_url=stub.url)
+        with pytest.raises(Fatal, match="ALPHASWARM_ALPACA_API_KEY"):
+            await bars_of(feed, 1, lambda: None)
+
+
+async def test_ibkrs_five_seconds_become_minutes():
+    begin = int(minute(2).timestamp())
+
+    def trade(stub: tws.TwsStub) -> None:
+        for number in range(12):
+            stub.five_second_bar("SPY", begin + 5 * number, (10.0, 11.0 + number, 9.0, 10.5), 7)
+
+    with tws.serving(tws.TwsStub()) as stub:
+        stub.trade("SPY", "100")
+        feed = IBKRFeed(["SPY"], port=stub.port)
+        act = once(lambda: any(client.bars for client in list(stub.clients)), lambda: stub.call(trade, stub))
+        [bar] = await bars_of(feed, 1, act)
+        assert {client.id for client in stub.clients} <= {101}
+
+    assert bar == Bar("SPY", begin * 1_000_000_000, 10.0, 22.0, 9.0, 10.5, 84.0)
+
+
+async def test_tradiers_minutes_are_asked_for_and_those_that_are_not_over_are_left_out():
+    def row(start: datetime) -> dict[str, object]:
+        local = start.astimezone(ZoneInfo("America/New_York"))
+        prices = dict(zip(("open", "high", "low", "close"), PRICES, strict=True))
+        return {"time": local.strftime("%Y-%m-%dT%H:%M:%S"), **prices, "volume": 100}
+
+    with serving(TradierStub()) as stub:
+        start = minute(1)
+        stub.series["SPY"] = [row(start), row(minute(0))]
+        feed = TradierFeed(["SPY"], token=TOKEN, base_url=f"{stub.url}/v1", poll_seconds=0.1)
+        [bar] = await bars_of(feed, 1, lambda: None)
+
+    assert bar == Bar("SPY", to_nanos(start), *PRICES, 100.0)
+
+
+def test_a_live_feed_serves_no_backtest():
+    with pytest.raises(FeedError, match="a backtest needs recorded bars"):
+        list(AlpacaFeed(["AAPL"]).bars())
+
+
+def test_a_timeframe_that_is_too_short_is_refused():
+    with pytest.raises(FeedError, match="shorter than 1Min"):
+        AlpacaFeed(["AAPL"], Timeframe.SECOND)

@@ -1,0 +1,181 @@
+"""Feeds of live markets: the shell that turns what a venue sends, in whatever thread, into a session's stream."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final, Protocol
+
+from brokers.alpaca.feed import AlpacaBars
+from brokers.ibkr.feed import IbkrBars
+from brokers.tradier.feed import TradierBars
+from trading.engine.bars import NANOS_PER_SECOND, Bar, Timeframe, to_nanos
+from trading.feeds.base import FeedError, IFeed
+from trading.feeds.building import BarBuilder
+
+#: How long after a bar's end a part of it may still come.
+LATE_SECONDS: Final = 3
+_QUIET_SECONDS: Final = 1.0
+_TURN_SECONDS: Final = 0.5
+
+
+class BarSource(Protocol):
+    """A venue's bars. ``step`` is their length in nanoseconds; ``healthy`` whether they are flowing."""
+
+    step: int
+
+    @property
+    def healthy(self) -> bool: ...
+
+    def start(self, symbols: Sequence[str], take: Callable[[Bar], None]) -> None:
+        """Begin to send bars to ``take``, from any thread; raises `trading.engine.errors.VenueError`."""
+
+    def stop(self) -> None: ...
+
+
+class LiveFeed(IFeed):
+    """Bars as they happen. The clock on the wall is the run's clock, and the feed ends when the session does."""
+
+    event_time = False
+    endless = True
+    pace = 1.0
+    shortest: ClassVar[Timeframe] = Timeframe.MINUTE
+
+    def __init__(self, universe: Sequence[str], timeframe: Timeframe) -> None:
+        super().__init__(universe)
+        self.timeframe = Timeframe(timeframe)
+        self.interval = self.timeframe.nanos
+        if self.timeframe.nanos < self.shortest.nanos:
+            raise FeedError(f"timeframe {self.timeframe} is shorter than {self.shortest}, the shortest of this venue")
+        self._source: BarSource | None = None
+
+    @abstractmethod
+    def source(self) -> BarSource:
+        """The venue's bars; making it contacts nobody."""
+
+    def prepare(self) -> None:
+        """Nothing is read ahead: before the gate has opened, no venue is contacted."""
+
+    def bars(self) -> Iterator[Bar]:
+        raise FeedError(
+            f"{type(self).__name__} is live; a backtest needs recorded bars: use ReplayFeed, or --data FILE"
+        )
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "bars": None,
+            "symbols": list(self.universe),
+            "first": None,
+            "last": None,
+            "timeframe": self.timeframe,
+            "missing_minutes": dict.fromkeys(self.universe, 0),
+        }
+
+    async def stream(self, wake: asyncio.Event) -> AsyncGenerator[Bar | None, None]:
+        """The bars from now on, and None whenever ``wake`` is set; raises what the venue raises at the start."""
+        loop = asyncio.get_running_loop()
+        parts: asyncio.Queue[Bar] = asyncio.Queue()
+        source = self.source()
+        builder = BarBuilder(source.step, self.interval)
+        await asyncio.to_thread(source.start, self.universe, _taker(loop, parts))
+        try:
+            while True:
+                done = await self._next(parts, wake, builder)
+                if wake.is_set():
+                    yield None
+                for bar in done:
+                    yield bar
+        finally:
+            await asyncio.to_thread(source.stop)
+
+    async def _next(self, parts: asyncio.Queue[Bar], wake: asyncio.Event, builder: BarBuilder) -> list[Bar]:
+        """Wait for a part, a wake-up or a moment; the bars that are complete by then, in the universe's order."""
+        getting = asyncio.ensure_future(parts.get())
+        waking = asyncio.ensure_future(wake.wait())
+        done: list[Bar] = []
+        try:
+            await asyncio.wait((getting, waking), timeout=_TURN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if getting.done():
+                done += builder.take(getting.result())
+        finally:
+            getting.cancel()
+            waking.cancel()
+        while not parts.empty():
+            done += builder.take(parts.get_nowait())
+        done += builder.flush(to_nanos(datetime.now(UTC)) - LATE_SECONDS * NANOS_PER_SECOND, _QUIET_SECONDS)
+        rank = {symbol: place for place, symbol in enumerate(self.universe)}
+        return sorted(done, key=lambda bar: (bar.time, rank.get(bar.symbol, 0)))
+
+
+def _taker(loop: asyncio.AbstractEventLoop, parts: asyncio.Queue[Bar]) -> Callable[[Bar], None]:
+    def take(bar: Bar) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(parts.put_nowait, bar)
+
+    return take
+
+
+class AlpacaFeed(LiveFeed):
+    """Alpaca's minute bars, longer ones built of them; what a lost connection has missed is asked for.
+
+    ``feed`` is ``iex`` (free), ``sip`` or ``test``. ``data_url`` is where the market data is, by socket or by HTTP; the
+    URLs of trading are taken, so that one set of variables serves both, and not needed.
+    """
+
+    def __init__(
+        self,
+        universe: Sequence[str],
+        timeframe: Timeframe = Timeframe.MINUTE,
+        api_key: str = "",
+        secret_key: str = "",
+        feed: str = "iex",
+        data_url: str = "",
+        base_url: str = "",
+        stream_url: str = "",
+    ) -> None:
+        super().__init__(universe, timeframe)
+        self._arguments = (api_key, secret_key, feed, data_url)
+
+    def source(self) -> BarSource:
+        return AlpacaBars(*self._arguments)
+
+
+class IBKRFeed(LiveFeed):
+    """Interactive Brokers' five-second bars, longer ones built of them; its client id is the broker's plus 100."""
+
+    def __init__(
+        self,
+        universe: Sequence[str],
+        timeframe: Timeframe = Timeframe.MINUTE,
+        host: str = "127.0.0.1",
+        port: int = 7497,
+        client_id: int = 1,
+        exchange: str = "SMART",
+        currency: str = "USD",
+    ) -> None:
+        super().__init__(universe, timeframe)
+        self._arguments = (host, port, client_id + 100, exchange, currency)
+
+    def source(self) -> BarSource:
+        return IbkrBars(*self._arguments)
+
+
+class TradierFeed(LiveFeed):
+    """Tradier's minute bars by its time-and-sales call, asked for each few seconds."""
+
+    def __init__(
+        self,
+        universe: Sequence[str],
+        timeframe: Timeframe = Timeframe.MINUTE,
+        token: str = "",
+        base_url: str = "",
+        paper: bool = True,
+        poll_seconds: float = 5.0,
+    ) -> None:
+        super().__init__(universe, timeframe)
+        self._arguments = (token, base_url, paper, poll_seconds)
+
+    def source(self) -> BarSource:
+        return TradierBars(*self._arguments)
