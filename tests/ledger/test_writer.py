@@ -123,8 +123,10 @@ def test_backends_that_are_terminated_all_the_time_lose_and_double_nothing(write
 
     with ThreadPoolExecutor(6) as pool:
         terminator = pool.submit(terminate)
-        results = list(pool.map(trade, runs))
-        over.set()
+        try:
+            results = list(pool.map(trade, runs))
+        finally:
+            over.set()
         assert terminator.result() > 5
     assert results == [list(range(3, 603, 3))] * 5
     report = ledger.verify()

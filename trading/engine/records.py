@@ -7,7 +7,7 @@ different stories.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
@@ -93,6 +93,7 @@ class Record(msgspec.Struct, gc=False):
     data: dict[str, Any] | None = None
 
 
+_PRICES: Final = ("stop_price", "trail_amount", "trail_percent")
 #: Facts about how a run was operated, which may differ between two runs over the same bars.
 _OPERATIONAL: Final = frozenset({Kind.RUN_STATUS, Kind.EQUITY, Kind.KILL_ENGAGED})
 
@@ -112,12 +113,27 @@ def plain(value: Decimal | None) -> str:
 def ledger_hash(records: Iterable[Record]) -> str:
     """SHA-256 (hex) over event time, kind, symbol, side, qty, price, fee and reason of each trading fact, in order.
 
-    Ids and wall times are left out, so that the same bars and the same recipe give the same hash in every mode.
+    The price is an order's limit or a fill's price. Terms that most orders do not have (stop, trail, expiry, extended
+    hours, reduce-only, being linked) follow where an order has them; money without a fill is its symbol, code and
+    amount. Ids and wall times are left out, so that the same bars and the same recipe give the same hash in every mode.
     """
     digest = LedgerHash()
     for record in records:
         digest.add(record)
     return digest.hexdigest()
+
+
+def _special_terms(order: OrderRecord) -> list[str]:
+    terms = [f"{name}={plain(price)}" for name in _PRICES if (price := getattr(order, name)) is not None]
+    return terms + [name if value is True else f"{name}={value}" for name, value in _marks(order) if value]
+
+
+def _marks(order: OrderRecord) -> Iterator[tuple[str, int | bool | None]]:
+    yield "expires_at", order.expires_at
+    yield "extended_hours", order.extended_hours
+    yield "reduce_only", order.reduce_only
+    yield "waits", bool(order.parent_id)
+    yield "shares", bool(order.group)
 
 
 class LedgerHash:
@@ -134,7 +150,9 @@ class LedgerHash:
         if fill is not None:
             what = (fill.symbol, fill.side, plain(fill.qty), plain(fill.price), plain(fill.fee))
         elif order is not None:
-            what = (order.symbol, order.side, plain(order.qty), plain(order.limit_price), "")
+            what = (order.symbol, order.side, plain(order.qty), plain(order.limit_price), "", *_special_terms(order))
+        elif record.kind is Kind.CASH and record.data:
+            what = (record.data["symbol"], record.data["code"], record.data["amount"], "", "")
         self._digest.update("|".join((str(record.time), record.kind, *what, record.reason, "\n")).encode())
 
     def hexdigest(self) -> str:

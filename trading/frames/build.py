@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from trading.engine.orders import OrderRecord
+from trading.engine.orders import OrderRecord, OrderType
 from trading.engine.records import STATUS_AFTER, Kind, Record, plain
 from trading.frames import stages
 
@@ -14,6 +14,10 @@ Extras = dict[str, Any]
 _FAILURES = frozenset({"failed", "blocked", "interrupted"})
 #: States that a run does not leave by itself.
 ENDED = frozenset({"completed", "stopped", "killed", "halted"}) | _FAILURES
+
+_OVER = {Kind.ORDER_CANCELLED: "cancelled", Kind.ORDER_EXPIRED: "expired", Kind.ORDER_REPLACED: "replaced"}
+#: Terms that a frame names only where an order has them.
+_TERMS = ("stop_price", "trail_amount", "trail_percent")
 
 
 class FrameDraft(NamedTuple):
@@ -27,9 +31,9 @@ class FrameDraft(NamedTuple):
 def of_record(record: Record) -> list[FrameDraft]:
     """The frames that show ``record``, in order; none for what no person waits for (an acknowledgement).
 
-    What has no stage of its own takes the nearest: an expired order is `order.cancelled` with ``order_status``
-    `expired`; an order whose fate is unknown, or whose cancel the venue refused, is `order.placed` once more with the
-    ``order_status`` that it has now.
+    What has no stage of its own takes the nearest: an order that has expired or was replaced is `order.cancelled` with
+    ``order_status`` `expired` or `replaced`; an order whose fate is unknown, whose cancel the venue refused, or which
+    the venue has brought itself, is `order.placed` (once more) with the ``order_status`` that it has now.
     """
     if record.kind is Kind.RUN_STATUS:
         return _run_frames(record)
@@ -65,9 +69,10 @@ def _order_frames(record: Record, order: OrderRecord) -> list[FrameDraft]:
         )
     if kind is Kind.ORDER_REJECTED:
         return [FrameDraft(stages.ORDER_REJECTED, reason, {**extras, "code": "venue"})]
-    if kind in (Kind.ORDER_CANCELLED, Kind.ORDER_EXPIRED):
-        word = "expired" if kind is Kind.ORDER_EXPIRED else "cancelled"
-        return [FrameDraft(stages.ORDER_CANCELLED, _with_reason(word, reason), extras)]
+    if kind is Kind.ORDER_EXTERNAL:
+        return [FrameDraft(stages.ORDER_PLACED, _with_reason(f"by the venue: {_sentence(order)}", reason), extras)]
+    if kind in _OVER:
+        return [FrameDraft(stages.ORDER_CANCELLED, _with_reason(_OVER[kind], reason), extras)]
     return []
 
 
@@ -92,7 +97,8 @@ def _filled(record: Record, order: OrderRecord) -> FrameDraft:
 
 
 def _extras(order: OrderRecord, status: str, reason: str) -> Extras:
-    """``price`` is the limit of a limit order and None for a market order."""
+    """``price`` is the limit of an order that has one, else None."""
+    terms = {name: plain(price) for name in _TERMS if (price := getattr(order, name)) is not None}
     return {
         "order_id": order.id,
         "client_order_id": order.client_order_id,
@@ -103,11 +109,17 @@ def _extras(order: OrderRecord, status: str, reason: str) -> Extras:
         "type": order.type.value,
         "order_status": status,
         "reason": reason,
+        **terms,
     }
 
 
 def _sentence(order: OrderRecord) -> str:
     at = f"at {plain(order.limit_price)} or better" if order.limit_price is not None else "at market"
+    if order.stop_price is not None:
+        at += f" once {plain(order.stop_price)} is reached"
+    elif order.type is OrderType.TRAILING_STOP:
+        trail = f"{plain(order.trail_percent)}%" if order.trail_amount is None else plain(order.trail_amount)
+        at += f" once the price has turned by {trail}"
     return f"{order.side.value} {plain(order.qty)} {order.symbol} {at}"
 
 

@@ -23,9 +23,20 @@ Payload = dict[str, Any]
 
 NO_HASH: Final = bytes(32)
 #: The kinds with which an order may enter the ledger; they carry its terms.
-INTRODUCES: Final = frozenset({Kind.ORDER_INTENDED, Kind.ORDER_DENIED})
+INTRODUCES: Final = frozenset({Kind.ORDER_INTENDED, Kind.ORDER_DENIED, Kind.ORDER_EXTERNAL})
 
-_BEFORE_THE_VENUE_SPOKE: Final = INTRODUCES | {Kind.ORDER_SUBMITTED}
+_BEFORE_THE_VENUE_SPOKE: Final = frozenset({Kind.ORDER_INTENDED, Kind.ORDER_DENIED, Kind.ORDER_SUBMITTED})
+#: Terms that most orders do not have, by the names that the ledger gives them; written only where they are set.
+_PRICES: Final = ("stop_price", "trail_amount", "trail_percent")
+_MARKS: Final = {
+    "expires_at": "expires_at",
+    "extended_hours": "extended_hours",
+    "reduce_only": "reduce_only",
+    "parent_id": "parent_id",
+    "group_id": "group",
+    "replaces": "replaces",
+    "external": "external",
+}
 _FILL_FIGURES: Final = (
     "qty",
     "price",
@@ -76,12 +87,14 @@ def payload_of(record: Record) -> Payload:
 
 
 def _order(order: OrderRecord, kind: Kind) -> Payload:
-    if kind not in INTRODUCES:
-        named: Payload = {"id": order.id}
-        if order.venue_order_id is not None and kind not in _BEFORE_THE_VENUE_SPOKE:
-            named["venue_order_id"] = order.venue_order_id
-        return named
-    return {
+    named = {"id": order.id} if kind not in INTRODUCES else _terms(order)
+    if order.venue_order_id is not None and kind not in _BEFORE_THE_VENUE_SPOKE:
+        named["venue_order_id"] = order.venue_order_id
+    return named
+
+
+def _terms(order: OrderRecord) -> Payload:
+    terms: Payload = {
         "id": order.id,
         "client_order_id": order.client_order_id,
         "symbol": order.symbol,
@@ -94,6 +107,15 @@ def _order(order: OrderRecord, kind: Kind) -> Payload:
         "signal": order.signal,
         "collateral": figure(order.collateral),
     }
+    for name in _PRICES:
+        price = getattr(order, name)
+        if price is not None:
+            terms[name] = figure(price)
+    for name, attribute in _MARKS.items():
+        mark = getattr(order, attribute)
+        if mark:
+            terms[name] = mark
+    return terms
 
 
 def _fill(fill: Fill) -> Payload:
@@ -196,6 +218,8 @@ class OrderBook:
         if "client_order_id" not in named or named["id"] in self.orders:
             return self.orders[named["id"]]
         limit = named["limit_price"]
+        order_prices = {name: Decimal(named[name]) for name in _PRICES if name in named}
+        order_marks = {attribute: named[name] for name, attribute in _MARKS.items() if name in named}
         order = self.orders[named["id"]] = OrderRecord(
             id=named["id"],
             client_order_id=named["client_order_id"],
@@ -208,6 +232,8 @@ class OrderBook:
             created_at=named["created_at"],
             signal=named["signal"],
             collateral=Decimal(named["collateral"]),
+            **order_prices,
+            **order_marks,
         )
         return order
 

@@ -6,12 +6,19 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import msgspec
+
+from trading.engine.instruments import instrument_of
+from trading.engine.records import Kind
 from trading.ledger.tables import Cursor
 
-_TRADED: Final = """
+#: Money that one unit of price of a symbol is worth, where it is not one.
+_MULTIPLIER: Final = "coalesce((%(multipliers)s::jsonb ->> symbol)::numeric, 1)"
+_SYMBOLS: Final = "SELECT DISTINCT symbol FROM positions WHERE %(run)s::uuid IS NULL OR run_id = %(run)s::uuid"
+_TRADED: Final = f"""
     SELECT run_id, symbol, count(*) AS fills, sum(fee) AS fees,
            sum(CASE side WHEN 'buy' THEN qty ELSE -qty END) AS held,
-           sum(CASE side WHEN 'buy' THEN qty ELSE -qty END * price) AS paid
+           sum(CASE side WHEN 'buy' THEN qty ELSE -qty END * price) * {_MULTIPLIER} AS paid
       FROM fills WHERE %(run)s::uuid IS NULL OR run_id = %(run)s::uuid GROUP BY run_id, symbol
 """
 _POSITIONS: Final = f"""
@@ -21,15 +28,23 @@ _POSITIONS: Final = f"""
         ON p.run_id = t.run_id AND p.symbol = t.symbol
      WHERE coalesce(t.held, 0) IS DISTINCT FROM p.qty ORDER BY 1, 2
 """
+_PAID: Final = f"""
+    SELECT run_id, sum((payload -> 'data' ->> 'amount')::numeric) AS earned FROM ledger_events
+     WHERE kind = '{Kind.CASH}' AND (%(run)s::uuid IS NULL OR run_id = %(run)s::uuid) GROUP BY run_id
+"""
 _RUNS: Final = f"""
     SELECT r.id, r.num_fills, r.cash, r.final_equity, r.total_pnl, r.final_equity - r.starting_cash,
-           coalesce(t.fills, 0), r.starting_cash - coalesce(t.paid, 0) - coalesce(t.fees, 0),
-           coalesce(p.realized, 0) + coalesce(p.unrealized, 0) - coalesce(t.fees, 0)
+           coalesce(t.fills, 0),
+           r.starting_cash - coalesce(t.paid, 0) - coalesce(t.fees, 0) + coalesce(c.earned, 0),
+           coalesce(p.realized, 0) + coalesce(p.unrealized, 0) - coalesce(t.fees, 0) + coalesce(c.earned, 0),
+           c.earned IS NOT NULL
       FROM runs r
       LEFT JOIN (SELECT run_id, sum(fills) AS fills, sum(fees) AS fees, sum(paid) AS paid
                    FROM ({_TRADED}) each_symbol GROUP BY run_id) t ON t.run_id = r.id
-      LEFT JOIN (SELECT run_id, sum(realized_pnl) AS realized, sum(qty * coalesce(last_price, 0) - cost) AS unrealized
+      LEFT JOIN (SELECT run_id, sum(realized_pnl) AS realized,
+                        sum(qty * coalesce(last_price, 0) * {_MULTIPLIER} - cost) AS unrealized
                    FROM positions GROUP BY run_id) p ON p.run_id = r.id
+      LEFT JOIN ({_PAID}) c ON c.run_id = r.id
      WHERE %(run)s::uuid IS NULL OR r.id = %(run)s::uuid ORDER BY r.id
 """
 
@@ -48,18 +63,26 @@ class Imbalance(NamedTuple):
 def imbalances(cursor: Cursor, run_id: UUID | None = None) -> Iterator[Imbalance]:
     """Where fills, positions, cash and profit of a run disagree.
 
-    Sum of fills = position, per symbol; starting cash - paid - fees = cash; final equity - starting cash = total P&L;
-    realised + unrealised (at the last price) - fees = total P&L.
+    Sum of fills = position, per symbol; starting cash - paid - fees + what came without a fill = cash; final equity -
+    starting cash = total P&L; realised + unrealised (at the last price) - fees + what came without a fill = total P&L.
     """
-    for run, symbol, held, qty in cursor.execute(_POSITIONS, {"run": run_id}).fetchall():
+    given = {"run": run_id, "multipliers": _multipliers(cursor, run_id)}
+    for run, symbol, held, qty in cursor.execute(_POSITIONS, given).fetchall():
         yield Imbalance(run, "positions", symbol, "qty", str(held), str(qty))
-    for row in cursor.execute(_RUNS, {"run": run_id}).fetchall():
-        run, num_fills, cash, final_equity, total_pnl, earned, fills, left, made = row
+    for row in cursor.execute(_RUNS, given).fetchall():
+        run, num_fills, cash, final_equity, total_pnl, earned, fills, left, made, paid = row
         pairs = [("num_fills", fills, num_fills)]
-        if cash is not None or fills:
+        if cash is not None or fills or paid:
             pairs.append(("cash", left, cash))
         if final_equity is not None or total_pnl is not None:
             pairs += [("total_pnl", earned, total_pnl), ("total_pnl by position", made, total_pnl)]
         for column, expected, found in pairs:
             if expected != found:
                 yield Imbalance(run, "runs", str(run), column, str(expected), str(found))
+
+
+def _multipliers(cursor: Cursor, run_id: UUID | None) -> str:
+    """The multipliers that are not one, by symbol, as JSON."""
+    symbols = [row[0] for row in cursor.execute(_SYMBOLS, {"run": run_id}).fetchall()]
+    multipliers = {symbol: instrument_of(symbol).multiplier for symbol in symbols}
+    return msgspec.json.encode({symbol: value for symbol, value in multipliers.items() if value != 1}).decode()

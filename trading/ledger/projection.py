@@ -55,7 +55,9 @@ class Changes:
             self.points[row["time"]] = row
         for symbol, price in data.get("prices", {}).items():
             self._mark(symbol, price, time)
-        if data.get("code"):
+        if kind == Kind.CASH:
+            self.run["cash"] = data["cash"]
+        elif data.get("code"):
             self._risk(seq, time, payload.get("reason", ""), data)
 
     def _order(self, seq: int, kind: str, time: int, payload: Payload) -> None:
@@ -64,7 +66,7 @@ class Changes:
         row = self.orders.get(order_id) or self.order_updates.get(order_id)
         if row is None:
             row = self._introduce(seq, named) if kind in INTRODUCES else self._touch(order_id)
-        elif kind == Kind.ORDER_INTENDED:
+        elif kind in (Kind.ORDER_INTENDED, Kind.ORDER_EXTERNAL):
             raise InvalidValue(f"order {order_id} is intended twice")
         fill = payload.get("fill")
         if fill is not None:
@@ -82,6 +84,8 @@ class Changes:
         row = {name: value for name, value in terms.items() if name != "collateral"}
         row |= {"run_id": self.run_id, "seq": seq, "created_at": terms["created_at"] // 1000, "filled_qty": "0"}
         row |= {"reason": "", "venue_order_id": None, "avg_fill_price": None}
+        if "expires_at" in terms:
+            row["expires_at"] = terms["expires_at"] // 1000
         self.orders[row["id"]] = row
         return row
 

@@ -49,7 +49,7 @@ def _comparison(table: str, key: tuple[str, ...], columns: tables.Columns, only:
 
 _COMPARISONS: Final = {
     "runs": _comparison("runs", ("id",), tables.RUN),
-    "orders": _comparison("orders", ("id",), {**tables.ORDER, "stop_price": "numeric"}),
+    "orders": _comparison("orders", ("id",), tables.ORDER),
     "fills": _comparison("fills", ("run_id", "seq"), tables.FILL),
     "positions": _comparison("positions", ("run_id", "symbol"), tables.POSITION),
     "equity_points": _comparison("equity_points", ("run_id", "time"), tables.POINT),

@@ -22,6 +22,9 @@ Cursor = psycopg.Cursor[Any]
 
 #: A time that travels as integer microseconds since the epoch.
 MOMENT: Final = "moment"
+#: What a row leaves out where it is not set: a boolean that is then false, a text that is then empty.
+FLAG: Final = "flag"
+NAME: Final = "name"
 
 #: Run, seq, kind, event time, payload, hash, time of recording.
 EventRow = tuple[UUID, int, str, datetime, str, bytes, datetime]
@@ -38,6 +41,16 @@ ORDER: Final = {
     "qty": "numeric",
     "filled_qty": "numeric",
     "limit_price": "numeric",
+    "stop_price": "numeric",
+    "trail_amount": "numeric",
+    "trail_percent": "numeric",
+    "expires_at": MOMENT,
+    "extended_hours": FLAG,
+    "reduce_only": FLAG,
+    "parent_id": NAME,
+    "group_id": NAME,
+    "replaces": NAME,
+    "external": FLAG,
     "avg_fill_price": "numeric",
     "status": "text",
     "signal": "text",
@@ -94,13 +107,19 @@ RUN: Final = {
 }
 
 
+_AS_IT_IS: Final = '"{}"'
+_SELECTED: Final = {
+    MOMENT: "'epoch'::timestamptz + \"{}\" * interval '1 microsecond'",
+    FLAG: 'coalesce("{}", false)',
+    NAME: "coalesce(\"{}\", '')",
+}
+_TRAVELS_AS: Final = {MOMENT: "bigint", FLAG: "boolean", NAME: "text"}
+
+
 def _rows(columns: Columns) -> str:
     """A SELECT over the rows of one JSON parameter, each column in its own type."""
-    names = ", ".join(
-        f"'epoch'::timestamptz + \"{name}\" * interval '1 microsecond' AS \"{name}\"" if kind == MOMENT else f'"{name}"'
-        for name, kind in columns.items()
-    )
-    types = ", ".join(f'"{name}" {"bigint" if kind == MOMENT else kind}' for name, kind in columns.items())
+    names = ", ".join(f'{_SELECTED.get(kind, _AS_IT_IS).format(name)} AS "{name}"' for name, kind in columns.items())
+    types = ", ".join(f'"{name}" {_TRAVELS_AS.get(kind, kind)}' for name, kind in columns.items())
     return f"SELECT {names} FROM json_to_recordset(%s::json) AS r({types})"
 
 
