@@ -17,7 +17,7 @@ from trading.feeds import QuotesFeed
 COLUMNS = "timestamp,underlying,right,strike,expiry,bid,bid_size,ask,ask_size"
 OPENING = datetime(2024, 1, 2, 14, 30, tzinfo=UTC)
 EXPIRIES = (date(2024, 1, 19), date(2024, 2, 16))
-STRIKES = (95, 97.5, 100, 102.5, 105)
+STRIKES = (97.5, 100, 102.5)
 
 
 def stamp(minute: int) -> str:
