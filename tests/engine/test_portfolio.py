@@ -73,12 +73,12 @@ def test_a_position_is_the_sum_of_its_trades(trades):
 
 
 @given(TRADES, st.lists(st.tuples(st.sampled_from(["SPY", "BAC"]), PRICES), max_size=20))
-def test_the_running_mark_agrees_with_the_exact_equity(trades, closes):
+def test_the_running_equity_agrees_with_the_exact_equity(trades, closes):
     book = Portfolio(Decimal(100_000))
     for symbol, side, qty, price, fee in trades:
         book.trade(symbol, side, qty, price, fee)
     for symbol, close in closes:
         position = book.position(symbol)
-        book.mark += position.units * (float(close) - position.last)
+        book.approximate_equity += position.units * (float(close) - position.last)
         position.last = float(close)
     assert abs(Decimal(book.approximate_equity) - book.equity) < Decimal("0.001")

@@ -61,7 +61,7 @@ class Engine(RunState):
         close = bar.close
         position = self._positions[symbol]
         if position.units:
-            self.portfolio.mark += position.units * (close - position.last)
+            self.portfolio.approximate_equity += position.units * (close - position.last)
         position.last = close
         self.now = bar.time
         self.bars += 1

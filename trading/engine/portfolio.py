@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from trading.engine.bars import price_of
-from trading.engine.exact import exact
+from trading.engine.exact import EXACT, exact
 from trading.engine.instruments import instrument_of
 from trading.engine.orders import Side
 
@@ -51,21 +51,26 @@ class Position:
         return self.market_value - self.cost
 
     def trade(self, signed_qty: Decimal, price: Decimal) -> None:
-        """Book an execution, for `Portfolio.trade` alone, which has it exact: positive ``signed_qty`` buys.
+        """Book an execution: positive ``signed_qty`` buys.
 
         May close, open, or turn the position over.
         """
-        held = self.qty
-        value = price * self.multiplier
-        closing = ZERO
+        held, cost = self.qty, self.cost
+        value = EXACT.multiply(price, self.multiplier)
+        opening = signed_qty
         if held and (held > 0) != (signed_qty > 0):
-            closing = signed_qty if abs(signed_qty) <= abs(held) else -held
-            released = self.cost if closing == -held else (self.cost * -closing / held).quantize(_COST_STEP)
-            self.realized_pnl += -closing * value - released
-            self.cost -= released
-        self.cost += (signed_qty - closing) * value
-        self.qty = held + signed_qty
-        self.units = float(self.qty * self.multiplier)
+            closing = signed_qty if abs(signed_qty) <= abs(held) else held.copy_negate()
+            opening = EXACT.subtract(signed_qty, closing)
+            released = cost
+            if EXACT.add(closing, held):
+                released = EXACT.divide(EXACT.multiply(cost, closing.copy_negate()), held)
+                released = EXACT.quantize(released, _COST_STEP)
+            earned = EXACT.subtract(EXACT.multiply(closing.copy_negate(), value), released)
+            self.realized_pnl = EXACT.add(self.realized_pnl, earned)
+            cost = EXACT.subtract(cost, released)
+        self.cost = EXACT.fma(opening, value, cost)
+        self.qty = EXACT.add(held, signed_qty)
+        self.units = float(EXACT.multiply(self.qty, self.multiplier))
         if not self.last:
             # A fill is a price too, the only one of a symbol that has no bars.
             self.last = float(price)
@@ -75,11 +80,11 @@ class Portfolio:
     """The cash and the positions of one run.
 
     ``cash`` starts at ``starting_cash`` and changes by fills and by what is paid or earned beside them. ``held`` are
-    the ``positions`` that are not flat. ``mark`` is a running float of the market value, good for a curve; every figure
-    that a person sees comes from `equity`, which is exact.
+    the ``positions`` that are not flat. ``approximate_equity`` is a running float of cash and positions at the last
+    closes, good for a curve; every figure that a person sees comes from `equity`, which is exact.
     """
 
-    __slots__ = ("_cash", "cash", "fees", "held", "mark", "positions", "starting_cash")
+    __slots__ = ("approximate_equity", "cash", "fees", "held", "positions", "starting_cash")
 
     def __init__(self, starting_cash: Decimal) -> None:
         self.starting_cash = starting_cash
@@ -87,8 +92,7 @@ class Portfolio:
         self.fees = ZERO
         self.positions: dict[str, Position] = {}
         self.held: dict[str, Position] = {}
-        self.mark = 0.0
-        self._cash = float(starting_cash)
+        self.approximate_equity = float(starting_cash)
 
     def position(self, symbol: str) -> Position:
         position = self.positions.get(symbol)
@@ -96,33 +100,31 @@ class Portfolio:
             position = self.positions[symbol] = Position(symbol)
         return position
 
-    @exact
     def trade(self, symbol: str, side: Side, qty: Decimal, price: Decimal, fee: Decimal) -> Position:
         """Book one execution of ``qty`` units at ``price``; returns the position after it."""
-        signed = qty if side is Side.BUY else -qty
+        signed = qty if side is Side.BUY else qty.copy_negate()
         position = self.position(symbol)
         position.trade(signed, price)
-        self.cash -= signed * price * position.multiplier + fee
-        self.fees += fee
-        self._cash = float(self.cash)
         if position.qty:
             self.held[symbol] = position
         else:
             self.held.pop(symbol, None)
-        # Summing anew at each fill keeps the running mark from gathering rounding errors over millions of bars.
-        self.mark = sum(held.units * held.last for held in self.held.values())
+        if fee:
+            self.fees = EXACT.add(self.fees, fee)
+        self._pay_out(EXACT.fma(EXACT.multiply(signed, position.multiplier), price, fee))
         return position
 
-    @exact
     def pay(self, amount: Decimal) -> None:
         """Book money that came, or, negative, went, without a fill."""
-        self.cash += amount
-        self._cash = float(self.cash)
+        self._pay_out(amount.copy_negate())
 
-    @property
-    def approximate_equity(self) -> float:
-        """Cash and positions at the last closes, as a float."""
-        return self._cash + self.mark
+    def _pay_out(self, amount: Decimal) -> None:
+        self.cash = EXACT.subtract(self.cash, amount)
+        # Summing anew each time keeps the running float from gathering rounding errors over millions of bars.
+        value = float(self.cash)
+        for held in self.held.values():
+            value += held.units * held.last
+        self.approximate_equity = value
 
     @property
     @exact
