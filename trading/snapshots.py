@@ -7,6 +7,8 @@ from typing import Any
 
 from trading.engine.bars import Bar
 from trading.engine.engine import Engine
+from trading.engine.memory import saved
+from trading.engine.portfolio import ZERO
 from trading.engine.records import plain
 
 
@@ -31,7 +33,7 @@ def account_of(engine: Engine, equity: Decimal) -> dict[str, Any]:
                 "symbol": position.symbol,
                 "qty": plain(position.qty),
                 "avg_price": plain(position.avg_price),
-                "last_price": plain(engine.last_price(position.symbol)),
+                "last_price": plain(engine.last_price(position.symbol) or ZERO),
                 "unrealized_pnl": plain(position.unrealized_pnl),
                 "realized_pnl": plain(position.realized_pnl),
             }
@@ -42,4 +44,12 @@ def account_of(engine: Engine, equity: Decimal) -> dict[str, Any]:
 
 
 def state_of(engine: Engine, equity: Decimal) -> dict[str, Any]:
-    return {**account_of(engine, equity), "bars": engine.bars, "fills": engine.fills, "time": engine.now}
+    """The account, how far the run has come, and what the strategy has learned: its memory and its timers."""
+    return {
+        **account_of(engine, equity),
+        "bars": engine.bars,
+        "fills": engine.fills,
+        "time": engine.now,
+        "memory": saved(engine.strategy),
+        "timers": engine.timers.saved(),
+    }

@@ -56,5 +56,10 @@ class Timers:
         """Each timer as ``[at, every]``, ready for JSON."""
         return {name: [timer.at, timer.every] for name, timer in self._timers.items()}
 
+    def restore(self, data: dict[str, list[int]]) -> None:
+        """Set the timers that `saved` took, and no others."""
+        self._timers = {name: Timer(at, every) for name, (at, every) in data.items()}
+        self._look_ahead()
+
     def _look_ahead(self) -> None:
         self.due = min((timer.at for timer in self._timers.values()), default=NEVER)
