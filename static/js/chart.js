@@ -17,7 +17,7 @@
       },
       grid: { horzLines: faint, vertLines: { visible: false } },
       rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.12, bottom: 0.08 } },
-      timeScale: { borderColor: css("--line"), timeVisible: true, secondsVisible: true },
+      timeScale: { borderColor: css("--line"), timeVisible: true, secondsVisible: true, minBarSpacing: 0.05 },
       crosshair: { vertLine: { labelBackgroundColor: css("--ink-2") }, horzLine: { labelBackgroundColor: css("--ink-2") } },
       handleScroll: { mouseWheel: false, vertTouchDrag: false },
       handleScale: { mouseWheel: false },

@@ -56,6 +56,15 @@ _GROUPS: Final[Sequence[tuple[str, Sequence[Figure]]]] = (
         ),
     ),
     (
+        "Trading",
+        (
+            Figure("exposure", "Exposure", "percent", "Share of the bars at which something was held"),
+            Figure("turnover", "Turnover", "times", "Value bought and sold over the average equity"),
+            Figure("fees", "Fees paid", "money", "All fees of all fills"),
+            Figure("slippage", "Slippage paid", "money", "What fills cost beyond the price before slippage"),
+        ),
+    ),
+    (
         "Trades",
         (
             Figure("trades", "Round trips", "count", "First in, first out"),
@@ -65,15 +74,6 @@ _GROUPS: Final[Sequence[tuple[str, Sequence[Figure]]]] = (
             Figure("best_trade", "Best trade", "pnl", "The largest gain"),
             Figure("worst_trade", "Worst trade", "pnl", "The largest loss"),
             Figure("average_hold", "Average hold", "time", "From entry to exit"),
-        ),
-    ),
-    (
-        "Trading",
-        (
-            Figure("exposure", "Exposure", "percent", "Share of the bars at which something was held"),
-            Figure("turnover", "Turnover", "times", "Value bought and sold over the average equity"),
-            Figure("fees", "Fees paid", "money", "All fees of all fills"),
-            Figure("slippage", "Slippage paid", "money", "What fills cost beyond the price before slippage"),
         ),
     ),
 )
