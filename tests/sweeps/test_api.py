@@ -10,7 +10,7 @@ from django.test import Client
 from access import actions as access
 from access.principals import cli_principal
 from tests.sweeps.conftest import SPEC
-from trading import actions as runs
+from trading.bots import actions as bots
 from trading.models import Run
 from trading.sweeps.models import Sweep
 from trading.sweeps.running import work
@@ -58,7 +58,7 @@ def test_a_sweep_from_start_to_backtest(script: Script, crossover: dict[str, Any
 
 
 def test_a_bots_newest_recipe_can_be_swept(script: Script, crossover: dict[str, Any]) -> None:
-    bot = runs.save_bot("crossing", crossover, principal=cli_principal())
+    bot = bots.save_bot("crossing", crossover, principal=cli_principal())
     assert started(script, bot_id=str(bot.id))["bot_id"] == str(bot.id)
 
 

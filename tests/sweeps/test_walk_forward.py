@@ -45,18 +45,18 @@ def test_a_test_follows_its_training_and_the_next_test_follows_it(
 
 def test_the_best_of_the_past_is_what_is_held_in_the_test() -> None:
     # Two trials that change places: each is best in one training window, and loses right after it.
-    first = np.array([0.01] * 4 + [-0.02] * 4 + [0.03] * 4)
+    first = np.array([0.01] * 5 + [-0.02] * 5 + [0.03] * 5)
     returns = np.vstack([first, -first])
     folds = walk_forward(returns, "total_return", 252, WalkForward(folds=2, train=1))
     assert [fold.chosen for fold in folds] == [0, 1]
-    assert [fold.out_of_sample for fold in folds] == pytest.approx([0.98**4 - 1, 0.97**4 - 1])
-    assert stitched(returns, folds).tolist() == [-0.02] * 4 + [-0.03] * 4
+    assert [fold.out_of_sample for fold in folds] == pytest.approx([0.98**5 - 1, 0.97**5 - 1])
+    assert stitched(returns, folds).tolist() == [-0.02] * 5 + [-0.03] * 5
 
 
 def test_nothing_is_held_where_nothing_could_be_chosen() -> None:
-    folds = walk_forward(np.zeros((2, 12)), "sharpe", 252, WalkForward(folds=2, train=1))
+    folds = walk_forward(np.zeros((2, 15)), "sharpe", 252, WalkForward(folds=2, train=1))
     assert [fold.chosen for fold in folds] == [None, None]
-    assert stitched(np.zeros((2, 12)), folds).tolist() == [0.0] * 8
+    assert stitched(np.zeros((2, 15)), folds).tolist() == [0.0] * 10
 
 
 @given(st.data())
@@ -95,10 +95,17 @@ def test_a_curve_that_ends_early_stays_where_it_was() -> None:
 
 
 def test_moments_are_the_ends_of_days_where_there_are_enough_of_them() -> None:
+    stamps = np.array([day * DAY + minute for day in range(100) for minute in (1, 2)], np.int64)
+    grid = Grid.of(stamps)
+    assert grid.times.tolist() == [day * DAY + 2 for day in range(100)]
+    assert grid.per_year == 252
+
+
+def test_of_few_days_the_bars_tell_more() -> None:
     stamps = np.array([day * DAY + minute for day in range(30) for minute in (1, 2)], np.int64)
     grid = Grid.of(stamps)
-    assert grid.times.tolist() == [day * DAY + 2 for day in range(30)]
-    assert grid.per_year == 252
+    assert grid.times.tolist() == stamps.tolist()
+    assert grid.per_year == 504
 
 
 def test_a_long_history_is_thinned_and_its_year_with_it() -> None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from django.db.models import Count, Max, Q, Variance
 
 from trading.engine.bars import to_datetime
+from trading.metrics import TRADING_DAYS
 from trading.rows import moment
 from trading.sweeps.digest import Grid, unpacked
 from trading.sweeps.models import Sweep, SweepTrial
@@ -40,7 +41,8 @@ def luck(sweep: Sweep, independent: float | None = None) -> Row | None:
         return None
     of = Moments(**best.figures["moments"])
     variance, count = told["variance"] or 0.0, told["count"]
-    year = float(np.sqrt((sweep.grid or {}).get("per_year", 1.0)))
+    # Annualised as the trial's own Sharpe ratio is.
+    year = best.sharpe / of.sharpe if best.sharpe and of.sharpe else float(np.sqrt(TRADING_DAYS))
     found = {
         "trials": count,
         "number": best.number,

@@ -19,7 +19,7 @@ OBJECTIVES = {
     "sharpe": "Sharpe ratio",
     "sortino": "Sortino ratio",
     "calmar": "Calmar ratio",
-    "total_return": "Total return",
+    "total_return": "total return",
 }
 assert set(OBJECTIVES) == set(get_args(Objective))
 

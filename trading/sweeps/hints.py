@@ -16,7 +16,9 @@ from trading.sweeps.models import Sweep
 log = logging.getLogger(__name__)
 
 #: A sweep that nobody works on for this long after it was told of is told of again.
-RESEND_SECONDS: Final = 15.0
+RESEND_SECONDS: Final = 10.0
+#: A hint that waited longer behind other jobs is dropped: newer ones wait behind it.
+STALE_SECONDS: Final = 60.0
 
 _IDLE: Final = """
     SELECT id FROM sweeps
@@ -33,7 +35,13 @@ def call_workers(sweep: Sweep, most: int | None = None) -> None:
     Sweep.objects.filter(pk=sweep.pk).update(sent_at=Now())
     try:
         for _ in range(wanted if most is None else min(most, wanted)):
-            current_app.send_task("trading.sweeps.tasks.work_on_sweep", args=[str(sweep.id)], queue="jobs", retry=False)
+            current_app.send_task(
+                "trading.sweeps.tasks.work_on_sweep",
+                args=[str(sweep.id)],
+                queue="jobs",
+                expires=STALE_SECONDS,
+                retry=False,
+            )
     except (OperationalError, OSError) as error:
         log.warning("sweep %s waits: the broker did not take it: %s", sweep.id, error)
 

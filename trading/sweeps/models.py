@@ -62,7 +62,7 @@ class SweepTrial(models.Model):
     sharpe = models.FloatField(null=True, blank=True)
     total_return = models.FloatField(null=True, blank=True)
     max_drawdown = models.FloatField(null=True, blank=True)
-    period_sharpe = models.FloatField(null=True, blank=True, help_text="Of one period of the digest, not annualised")
+    period_sharpe = models.FloatField(null=True, blank=True, help_text="Of one day, or of one bar where days are few")
     figures = models.JSONField(default=dict, blank=True)
     ledger_hash = models.CharField(max_length=64, blank=True, default="")
     digest = models.BinaryField(

@@ -76,7 +76,10 @@ class Material:
         parts = runner.assemble(recipe)
         parts.check_ends()
         self.feed = SharedFeed(parts)
-        self.grid = Grid.of(np.fromiter((bar.time for bar in self.feed.bars()), np.int64))
+        stamps = np.fromiter((bar.time for bar in self.feed.bars()), np.int64)
+        self.grid = Grid.of(stamps)
+        # The periods of the Sharpe ratio that `trading.metrics.performance` tells: days, or bars of less than three.
+        self.periods = Grid.of(stamps, fewest_days=3, most=len(stamps) or 1)
 
     def run(self, params: Params, goes_on: Callable[[], bool] = lambda: True) -> Outcome:
         """Run one trial to its end, or until ``goes_on``, asked every few thousand bars, says otherwise."""
@@ -92,7 +95,7 @@ class Material:
         times, equity = one_per_stamp(np.asarray(curve.times, np.int64), np.asarray(curve.equity, np.float64))
         measured = performance(times, equity, cash)
         returns = self.grid.returns(times, equity, cash)
-        of = moments(returns)
+        of = moments(self.periods.returns(times, equity, cash))
         figures = {
             **measured,
             "final_equity": plain(engine.portfolio.equity),

@@ -8,6 +8,7 @@ parameters to the next is not charged.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ from trading.sweeps.scores import scores
 from trading.sweeps.spec import WalkForward
 
 Floats = npt.NDArray[np.float64]
+
+#: A score of fewer returns than these says nothing.
+_FEWEST_PERIODS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,9 @@ class Fold:
 
 
 def splits(periods: int, wanted: WalkForward) -> list[Split]:
-    """Tests of one length, one after another up to the end; empty where a test would be shorter than two periods."""
+    """Tests of one length, one after another up to the end; empty where a test would be shorter than five periods."""
     length = periods // (wanted.folds + wanted.train)
-    if length < 2:
+    if length < _FEWEST_PERIODS:
         return []
     first = periods - wanted.folds * length
     tests = [first + fold * length for fold in range(wanted.folds)]

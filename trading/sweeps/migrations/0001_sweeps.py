@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
                 ("max_drawdown", models.FloatField(blank=True, null=True)),
                 (
                     "period_sharpe",
-                    models.FloatField(blank=True, help_text="Of one period of the digest, not annualised", null=True),
+                    models.FloatField(blank=True, help_text="Of one day, or of one bar where days are few", null=True),
                 ),
                 ("figures", models.JSONField(blank=True, default=dict)),
                 ("ledger_hash", models.CharField(blank=True, default="", max_length=64)),
