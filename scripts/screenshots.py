@@ -50,6 +50,8 @@ def _trade(stack: LiveStack) -> dict[str, str]:
         "runs": "/ui/runs/",
         "run": f"/ui/runs/{demo}/",
         "run-backtest": f"/ui/runs/{backtest}/",
+        "backtests": "/ui/backtests/",
+        "tear-sheet": f"/ui/backtests/{backtest}/",
         "run-blocked": f"/ui/runs/{_blocked(stack)}/",
         "run-new": "/ui/runs/new/",
         "account": "/ui/account/",

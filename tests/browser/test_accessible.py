@@ -11,7 +11,8 @@ from playwright.sync_api import Page
 from tests.live import LiveStack
 
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
-PAGES = ["portfolio/", "runs/", "runs/?search=nothing", "runs/new/", "kill/", "account/", "runs/demo/"]
+BACKTESTS = ["backtests/", "backtests/?search=nothing", "backtests/demo/"]
+PAGES = ["portfolio/", "runs/", "runs/?search=nothing", "runs/new/", "kill/", "account/", "runs/demo/", *BACKTESTS]
 
 
 def complaints(page: Page) -> list[str]:

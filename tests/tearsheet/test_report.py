@@ -14,10 +14,17 @@ from access.principals import cli_principal
 from alphaswarm_site.commands import BadInput
 from tests.trading.market import recipe, replay
 from trading import actions
+from trading.management.commands.backtest import Command
 from trading.models import Run
 from trading.tearsheet.report import NoFigures, report
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def serverless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The servers of the tests run already."""
+    monkeypatch.setattr(Command, "needs_servers", False)
 
 
 class Reader(HTMLParser):
