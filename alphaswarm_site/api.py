@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 import metadata.api
 import risk.api
 import trading.api
+import trading.bots.api
 import trading.replay.api
 import trading.sweeps.api
 from access import problems
@@ -22,6 +23,7 @@ problems.install(api)
 api.add_router("", metadata.api.router)
 api.add_router("", risk.api.router)
 api.add_router("", trading.api.router)
+api.add_router("", trading.bots.api.router)
 api.add_router("", trading.replay.api.router)
 api.add_router("", trading.sweeps.api.router)
 

@@ -35,7 +35,7 @@ def check(
 ) -> GateDecision:
     """Whether a paper or live run may start, with every reason why not.
 
-    `bot_sharpes` are the Sharpe ratios of a bot's finished backtests; None for a run without a bot.
+    `bot_sharpes` are the Sharpe ratios of the finished backtests of the bot's version; None for a run without a bot.
     """
     reasons = list(chain(_model(model_urn), _about("pipeline", pipeline_urn), _bot(bot_sharpes)))
     return GateDecision(not reasons, reasons)
@@ -66,6 +66,14 @@ def _about(what: str, urn: str | None) -> Iterator[Reason]:
         yield Reason(f"{what}_unknown", f"nothing is known about the {what} {urn}: write an aspect of it first", urn)
 
 
+def counts_as_tested(sharpes: Sequence[float | None]) -> bool:
+    """Whether one of these Sharpe ratios is there and other than zero."""
+    return any(sharpe and math.isfinite(sharpe) for sharpe in sharpes)
+
+
 def _bot(sharpes: Sequence[float | None] | None) -> Iterator[Reason]:
-    if sharpes is not None and not any(sharpe and math.isfinite(sharpe) for sharpe in sharpes):
-        yield Reason("bot_backtest_missing", "the bot has no finished backtest with a Sharpe ratio other than zero")
+    if sharpes is not None and not counts_as_tested(sharpes):
+        yield Reason(
+            "bot_backtest_missing",
+            "this version of the bot has no finished backtest with a Sharpe ratio other than zero: run one first",
+        )

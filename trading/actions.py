@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from django.db.models.functions import Now
 
 from access import audit
 from access.principals import Principal
-from trading import dispatch, ledger, recipes, runner
+from trading import dispatch, ledger, runner
 from trading.admission import GateRefused, KillEngaged, admit
 from trading.engine.bars import to_nanos
 from trading.engine.records import Kind, Record
@@ -26,13 +25,11 @@ __all__ = [
     "ENDED",
     "GateRefused",
     "KillEngaged",
-    "save_bot",
     "start_backtest",
     "start_demo",
     "start_paper",
     "stop",
     "stop_all",
-    "with_overrides",
 ]
 
 #: The recipe in configs/paper that makes a first look worth while.
@@ -138,31 +135,3 @@ def stop_all(*, principal: Principal, bots_only: bool = False) -> list[Run]:
     if bots_only:
         active = active.filter(bot__isnull=False)
     return [stop(run, principal=principal) for run in active]
-
-
-def with_overrides(
-    recipe: Mapping[str, Any], starting_cash: float | None = None, duration_minutes: float | None = None
-) -> dict[str, Any]:
-    """A recipe with another starting cash and duration, where given."""
-    changed = copy.deepcopy(dict(recipe))
-    if starting_cash is not None:
-        changed["brokerage"].setdefault("kwargs", {})["starting_cash"] = starting_cash
-    if duration_minutes is not None:
-        changed["session"]["duration_minutes"] = duration_minutes
-    return changed
-
-
-@transaction.atomic
-def save_bot(name: str, config: Config, *, principal: Principal) -> Bot:
-    """Save a recipe under a name; saving another recipe under the same name adds a version."""
-    recipe = runner.read_recipe(config)
-    runner.assemble(recipe)
-    bot, _ = Bot.objects.get_or_create(name=name)
-    bot = Bot.objects.select_for_update().get(pk=bot.pk)
-    latest = bot.versions.order_by("-number").first()
-    digest = recipes.sha256(recipe)
-    if latest is None or latest.sha256 != digest:
-        number = 1 if latest is None else latest.number + 1
-        BotVersion.objects.create(bot=bot, number=number, recipe=recipes.redacted(recipe), sha256=digest)
-        audit.record(principal, "bot.save", f"bot:{bot.id}", name=name, version=number)
-    return bot

@@ -57,7 +57,7 @@ def admit(
     if kill_switch.is_engaged():
         raise KillEngaged("the kill switch is engaged; release it before anything starts")
     options = recipe.session
-    decision = gate.check(options.model_urn, options.pipeline_urn, bot_sharpes=None if bot is None else sharpes(bot))
+    decision = gate.check(options.model_urn, options.pipeline_urn, bot_sharpes=sharpes(bot, bot_version))
     run = create_run(recipe, facts, created_by=created_by, bot=bot, bot_version=bot_version)
     if not decision.allowed:
         _block(run, decision.reasons)
@@ -65,9 +65,14 @@ def admit(
     return run
 
 
-def sharpes(bot: Bot) -> list[float | None]:
-    """The Sharpe ratios of a bot's finished backtests."""
-    finished = bot.runs.filter(mode=Mode.BACKTEST, status=RunStatus.COMPLETED)
+def sharpes(bot: Bot | None, version: BotVersion | None) -> list[float | None] | None:
+    """The Sharpe ratios of the finished backtests of a bot's version; None for a run without a bot.
+
+    Those of other versions say nothing of this one, so that a change to a bot has to be tested before it trades.
+    """
+    if bot is None:
+        return None
+    finished = bot.runs.filter(mode=Mode.BACKTEST, status=RunStatus.COMPLETED, bot_version=version)
     return [metrics.get("sharpe") for metrics in finished.values_list("metrics", flat=True)]
 
 

@@ -1,4 +1,4 @@
-"""The JSON API of runs, bots, backtests and the portfolio."""
+"""The JSON API of runs, backtests and the portfolio."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Body, Query, Router, Schema
-from pydantic import Field
+from ninja import Body, Query, Router
 
 from access.auth import require
 from access.problems import Problem
 from trading import actions, frames, queries, recipes, rows
 from trading.engine.errors import TradingError
-from trading.models import Bot, EquityPoint, Fill, Mode, Order, Run
+from trading.models import EquityPoint, Fill, Mode, Order, Run
 from trading.pages import page
 from trading.recipes import RecipeError
 
@@ -62,20 +61,6 @@ def run_of(run_id: UUID, *modes: Mode) -> Run:
     if run is None:
         raise Problem(404, "not_found", "No such run", detail=f"there is no run {run_id}")
     return run
-
-
-def _bot(bot_id: UUID) -> Bot:
-    bot = Bot.objects.filter(pk=bot_id).first()
-    if bot is None:
-        raise Problem(404, "not_found", "No such bot", detail=f"there is no bot {bot_id}")
-    return bot
-
-
-def _recipe_of(bot: Bot) -> tuple[Any, dict[str, Any]]:
-    version = bot.versions.order_by("-number").first()
-    if version is None:
-        raise Problem(409, "bot_empty", "The bot has no recipe", detail=f"save a recipe for bot {bot.name} first")
-    return version, version.recipe
 
 
 @router.post("/paper/start", response={202: dict}, auth=require("trade"))
@@ -145,59 +130,6 @@ def page_of(rows: Any, keys: list[str], cursor: str | None, limit: int, shape: A
 @router.get("/portfolio", auth=require("read"))
 def portfolio(request: HttpRequest) -> dict[str, Any]:
     return queries.portfolio_overview()
-
-
-class BotIn(Schema):
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$", description="letters, digits, - and _")]
-    recipe: dict[str, Any]
-
-
-class BotPaperIn(Schema):
-    starting_cash: Annotated[float | None, Field(gt=0)] = None
-    duration_minutes: Annotated[float | None, Field(gt=0)] = None
-
-
-@router.get("/bots", auth=require("read"))
-def list_bots(request: HttpRequest, cursor: Cursor = None, limit: Limit = 100) -> dict[str, Any]:
-    return page_of(Bot.objects.all(), ["name"], cursor, limit, rows.bot_row)
-
-
-@router.post("/bots", response={201: dict}, auth=require("trade"))
-def save_bot(request: HttpRequest, body: BotIn) -> tuple[int, dict[str, Any]]:
-    with told_problems():
-        bot = actions.save_bot(body.name, config_of(body.recipe), principal=request.principal)
-    return 201, rows.bot_detail(bot)
-
-
-@router.post("/bots/halt-all", auth=require("halt"))
-def halt_bots(request: HttpRequest) -> dict[str, Any]:
-    stopped = actions.stop_all(principal=request.principal, bots_only=True)
-    return {"items": [rows.run_row(run) for run in stopped], "next": None}
-
-
-@router.get("/bots/{bot_id}", auth=require("read"))
-def show_bot(request: HttpRequest, bot_id: UUID) -> dict[str, Any]:
-    return rows.bot_detail(_bot(bot_id))
-
-
-@router.post("/bots/{bot_id}/paper", response={202: dict}, auth=require("trade"))
-def start_bot(request: HttpRequest, bot_id: UUID, body: BotPaperIn) -> tuple[int, dict[str, Any]]:
-    bot = _bot(bot_id)
-    version, recipe = _recipe_of(bot)
-    with told_problems():
-        run = actions.start_paper(
-            actions.with_overrides(recipe, **body.dict()), principal=request.principal, bot=bot, bot_version=version
-        )
-    return 202, {"paper_run_id": str(run.id), "task_id": run.task_id}
-
-
-@router.post("/bots/{bot_id}/backtest", response={202: dict}, auth=require("trade"))
-def backtest_bot(request: HttpRequest, bot_id: UUID) -> tuple[int, dict[str, Any]]:
-    bot = _bot(bot_id)
-    version, recipe = _recipe_of(bot)
-    with told_problems():
-        run = actions.start_backtest(recipe, principal=request.principal, bot=bot, bot_version=version)
-    return 202, {"run_id": str(run.id), "task_id": run.task_id}
 
 
 @router.post("/backtests", response={202: dict}, auth=require("trade"))

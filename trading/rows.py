@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from trading.engine.records import plain
-from trading.models import Bot, BotVersion, EquityPoint, Fill, Mode, Order, Position, Run
+from trading.models import Bot, BotVersion, EquityPoint, Fill, Order, Position, Run
 
 
 def moment(value: datetime | None) -> str | None:
@@ -124,13 +124,3 @@ def version_row(version: BotVersion) -> dict[str, Any]:
 
 def bot_row(bot: Bot) -> dict[str, Any]:
     return {"id": str(bot.id), "name": bot.name, "created_at": moment(bot.created_at)}
-
-
-def bot_detail(bot: Bot) -> dict[str, Any]:
-    runs = bot.runs.select_related("bot_version").order_by("-created_at")
-    return {
-        **bot_row(bot),
-        "versions": [version_row(version) for version in bot.versions.all()],
-        "backtest_runs": [run_row(run) for run in runs.filter(mode=Mode.BACKTEST)[:100]],
-        "runs": [run_row(run) for run in runs.exclude(mode=Mode.BACKTEST)[:100]],
-    }

@@ -19,6 +19,7 @@ urlpatterns = [
     path("runs/<uuid:run_id>/orders/", views.run_orders, name="run_orders"),
     path("runs/<uuid:run_id>/fills/", views.run_fills, name="run_fills"),
     path("runs/<uuid:run_id>/stop/", views.stop, name="stop"),
+    path("", include("trading.bots.urls")),
     path("", include("trading.replay.urls")),
     path("", include("trading.sweeps.urls")),
     path("backtests/", tearsheet.backtests, name="backtests"),
