@@ -94,16 +94,18 @@ class Book:
             if not (work.live_from > time or work.is_waiting or (self._by_range and work.is_out_of_reach(bar)))
         ]
         if self._regular:
-            works = self._in_hours(works, bar)
+            works = [work for work in works if self.is_live(work, bar)]
         if works:
             self._crossing.run(Seen(bar, self.interval), works)
         return True
 
-    def _in_hours(self, works: list[WorkingOrder], bar: Bar) -> list[WorkingOrder]:
-        calendar = calendar_of(self.instrument(bar.symbol).calendar)
-        if calendar.is_open(bar.time, bar.time + self.interval):
-            return works
-        return [work for work in works if work.order.extended_hours]
+    def is_live(self, work: WorkingOrder, bar: Bar) -> bool:
+        """Whether an order is active in a bar, by its delay and by the hours of the market."""
+        if work.live_from > bar.time:
+            return False
+        if not self._regular or work.order.extended_hours:
+            return True
+        return calendar_of(work.instrument.calendar).is_open(bar.time, bar.time + self.interval)
 
     # Orders in and out.
 
@@ -187,7 +189,7 @@ class Book:
         bar = self.bars.get(order.symbol)
         if bar is None or work.done or work.is_waiting:
             return
-        if self._at_close and bar.time == order.created_at:
+        if self._at_close and bar.time == order.created_at and self.is_live(work, bar):
             seen = Seen(bar, self.interval)
             if not work.auction or closes_in(work, seen):
                 self._crossing.at_close(seen, work)

@@ -9,6 +9,7 @@ from typing import Protocol
 from brokers.account import Account
 from brokers.matching import Reach, Seen, at_point
 from brokers.working import WorkingOrder
+from trading.engine.bars import Bar
 from trading.engine.orders import TimeInForce
 from trading.engine.updates import UpdateKind
 
@@ -25,6 +26,9 @@ class Orders(Protocol):
     def finish(self, work: WorkingOrder, kind: UpdateKind, reason: str = "") -> None:
         """End an order that was not filled, or not in full."""
 
+    def is_live(self, work: WorkingOrder, bar: Bar) -> bool:
+        """Whether an order is active in a bar, by its delay and by the hours of the market."""
+
 
 class Crossing:
     """Shows working orders the open, then the rest of the bar, then the close.
@@ -35,33 +39,39 @@ class Crossing:
     def __init__(self, book: Orders) -> None:
         self._book = book
         self._later: list[tuple[WorkingOrder, bool]] = []
+        self._closing: list[WorkingOrder] = []
 
     def run(self, seen: Seen, works: Sequence[WorkingOrder]) -> None:
         """``works`` are those that may trade in this bar, oldest first."""
         start = seen.bar.time
-        closing = []
         for work in works:
             if work.done:
                 continue
             if work.order.created_at >= start:
-                closing.append(work)
+                self._closing.append(work)
             elif not work.auction or opens_in(work, seen):
                 self._show(seen, work, seen.open(work.buy), whole=True)
             elif closes_in(work, seen):
-                closing.append(work)
+                self._closing.append(work)
         while self._later:
             self._trade_inside(seen)
-        for work in closing:
-            self.at_close(seen, work)
+        self._close(seen)
         for work in works:
             if work.reduce_only and not work.done and not self._book.account.reducible(work.order.symbol, work.buy):
                 self._book.finish(work, UpdateKind.CANCELLED, "there is nothing to reduce")
 
     def at_close(self, seen: Seen, work: WorkingOrder) -> None:
-        """Show an order the close; what this wakes sees that as well, and nothing is left of the bar then."""
-        if not work.done:
-            self._show(seen, work, seen.close(work.buy), whole=False)
-            self._later.clear()
+        """Show an order that was made at the close that very close."""
+        self._closing.append(work)
+        self._close(seen)
+
+    def _close(self, seen: Seen) -> None:
+        """Show the close to those that are for it; what this wakes sees it as well, and nothing is left of the bar."""
+        for work in self._closing:
+            if not work.done:
+                self._show(seen, work, seen.close(work.buy), whole=False)
+        self._closing.clear()
+        self._later.clear()
 
     def _show(self, seen: Seen, work: WorkingOrder, point: Decimal, whole: bool) -> None:
         """Show an order one point of the bar. ``whole``: all of the bar's range lies after that point."""
@@ -89,8 +99,12 @@ class Crossing:
 
     def _fill(self, seen: Seen, work: WorkingOrder, price: Decimal, whole: bool) -> None:
         for child in self._book.fill(work, price, seen):
-            if not child.done:
+            if child.done or not self._book.is_live(child, seen.bar) or (not whole and _ends_inside(child, seen)):
+                continue
+            if not child.auction:
                 self._show(seen, child, price, whole)
+            elif closes_in(child, seen):
+                self._closing.append(child)
 
 
 def opens_in(work: WorkingOrder, seen: Seen) -> bool:

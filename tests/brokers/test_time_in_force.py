@@ -229,3 +229,33 @@ def test_a_day_order_is_never_filled_after_its_close(start, steps):
         venue.see(priced(time, 100.0 if time < close else 40.0))
     assert venue.fills(order) == []
     assert (venue.kinds(order)[-1] == "expired") is (time >= close)
+
+
+def test_a_waiting_order_for_the_close_is_woken_and_still_waits_for_the_close():
+    venue = Venue()
+    entry = buy(1)
+    exit_ = sell(1, time_in_force=TimeInForce.CLS, parent_id=entry.id)
+    venue.submit(entry, exit_)
+    venue.see(flat(100, 1))
+    assert venue.fills(exit_) == []
+    venue.see(bar(100, 105, 100, 103, SESSION - 1))
+    assert venue.fills(exit_) == [(1, Decimal(103))]
+
+
+def test_an_exit_that_waits_for_regular_hours_is_not_woken_outside_of_them():
+    venue = Venue(hours="regular")
+    entry = buy(1, extended_hours=True)
+    exit_ = sell(1, parent_id=entry.id)
+    venue.submit(entry, exit_)
+    venue.see(flat(100, SESSION + 10))
+    assert venue.fills(entry) == [(1, Decimal(100))]
+    assert venue.fills(exit_) == []
+    venue.see(flat(101, DAY // MINUTE))
+    assert venue.fills(exit_) == [(1, Decimal(101))]
+
+
+def test_regular_hours_hold_for_fills_at_the_same_close_too():
+    venue = Venue(hours="regular", fill="same_close")
+    venue.see(flat(100, SESSION + 10))
+    order = venue.submit(buy(1, created_at=OPENING + (SESSION + 10) * MINUTE))
+    assert venue.fills(order) == []
