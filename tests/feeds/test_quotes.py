@@ -1,10 +1,15 @@
+from datetime import date
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.feeds.chains import COLUMNS, bar, market, prepared, quote, stamp, symbols, write
 from tests.feeds.tables import START
 from trading.engine.bars import Bar, to_nanos
+from trading.engine.instruments import Right, option_symbol
 from trading.feeds.base import FeedError
 from trading.recipes import load
 from trading.recipes.errors import RecipeError
@@ -58,6 +63,30 @@ def test_a_whole_chain_comes_in_order_with_every_quote(tmp_path):
     assert all(0 <= one.bid < one.close < one.ask for one in bars if one.symbol != "ACME")
     assert feed.interval == MINUTE
     assert feed.summary()["bars"] == len(bars)
+
+
+QUOTED = st.dictionaries(
+    st.tuples(st.integers(0, 5), st.sampled_from(list(Right)), st.integers(1, 400)),
+    st.tuples(st.integers(0, 10_000), st.integers(0, 500)),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(QUOTED)
+def test_any_quotes_come_back_to_the_cent(tmp_path_factory, quoted):
+    rows, expected = [], []
+    for (minute, right, halves), (bid, spread) in sorted(quoted.items()):
+        ask = bid + spread + 1
+        rows.append(quote(minute, f"ACME,{right},{halves / 2},2024-01-19", f"{bid / 100},1,{ask / 100},1"))
+        symbol = option_symbol("ACME", date(2024, 1, 19), right, Decimal(halves) / 2)
+        expected.append((FIRST + minute * MINUTE, symbol, bid, ask))
+    universe = sorted({symbol for _, symbol, *_ in expected})
+    files = write(tmp_path_factory.mktemp("quotes"), rows, [])
+    found = [
+        (bar.time, bar.symbol, round(bar.bid * 100), round(bar.ask * 100)) for bar in prepared(files, universe).bars()
+    ]
+    assert found == sorted(expected, key=lambda one: (one[0], one[1]))
 
 
 @pytest.mark.parametrize(
