@@ -276,6 +276,7 @@ class Book:
         for member in pool.members:
             if not member.done:
                 self.finish(member, UpdateKind.CANCELLED, reason)
+        pool.members.clear()
 
     def reject(self, order: OrderRecord, reason: str) -> None:
         """Refuse an order that never was in the book."""

@@ -115,6 +115,10 @@ def test_the_same_bars_give_the_same_hash_and_other_bars_another():
         ({"starting_cash": 0}, "starting_cash"),
         ({"latency_ms": -1}, "latency_ms"),
         ({"fill": "tomorrow"}, "tomorrow"),
+        ({"hours": "night"}, "night"),
+        ({"account": "offshore"}, "offshore"),
+        ({"borrow_rate": {"SPY": -1}}, "borrow_rate.SPY"),
+        ({"interest": {"credit": "much"}}, "interest.credit"),
     ],
 )
 def test_a_wrong_setting_is_named(kwargs, name):
