@@ -11,9 +11,11 @@ import pytest
 from django.test import Client
 
 from access.principals import cli_principal
+from tests.pages.builders import buys, session
 from tests.tearsheet.conftest import backtest
 from tests.trading.market import recipe, replay
 from trading import actions
+from trading.engine.orders import Side
 from trading.models import Fill, Run
 from trading.tearsheet import listing
 from trading.tearsheet.reading import trades_of
@@ -113,3 +115,17 @@ def test_an_unknown_run_is_not_found(operator: Client) -> None:
 def test_starting_a_backtest_leads_to_its_page(bars: Path, operator: Client) -> None:
     answer = operator.post("/ui/runs/new/", {"recipe": json.dumps(recipe(replay(bars))), "as": "backtest"})
     assert answer.headers["Location"] == f"{URL}{Run.objects.get().pk}/"
+
+
+def test_a_session_that_goes_on_is_measured_as_it_stands(operator: Client) -> None:
+    trading = session()
+    buys(trading)
+    buys(trading, side=Side.SELL)
+    shown = page(operator, f"{trading.run.pk}/")
+    assert "Profit factor" in shown
+    assert "hx-trigger" not in shown.partition('id="backtest"')[2].partition(">")[0]
+    assert ">Cancel</button>" not in shown
+
+
+def test_a_session_before_its_first_bar_says_when_to_look_again(operator: Client) -> None:
+    assert "No bar yet" in page(operator, f"{session().run.pk}/")

@@ -8,7 +8,7 @@ from django.core.paginator import Paginator
 from redis.exceptions import RedisError
 
 from trading import frames, queries
-from trading.models import Fill, Run
+from trading.models import Fill, Mode, Run
 from trading.tearsheet.reading import Sheet, sheet_of, trades_of
 from trading.tearsheet.svg import histogram
 from trading.templatetags.figures import money, percent
@@ -16,16 +16,20 @@ from trading.templatetags.figures import money, percent
 #: Round trips on a page of them.
 TRADES: Final = 25
 _LATEST: Final = 50
+#: A month that moved less is not shaded as if it were the largest.
+_FULL_SHADE: Final = 0.01
 
 
 def sheet_page(run: Run, trades_page: str | None = None) -> dict[str, Any]:
     """All that the page of a run's tear sheet shows; ``sheet`` is None while there is no equity."""
-    active = run.status in queries.ACTIVE
+    # A session is measured as it stands: what moves is on the run's own page.
+    working = run.mode == Mode.BACKTEST and run.status in queries.ACTIVE
     sheet = sheet_of(run)
     context: dict[str, Any] = {
         "run": queries.run_row(run),
         "stopping": run.stop_requested_at is not None,
-        "progress": progress_of(run) if active else None,
+        "working": working,
+        "progress": progress_of(run) if working else None,
         "sheet": sheet,
         "symbols": symbols_of(run) if sheet else [],
     }
@@ -39,7 +43,7 @@ def drawn(sheet: Sheet) -> dict[str, Any]:
     return {
         "days": histogram("How daily returns are spread", sheet.days, percent),
         "results": histogram("How the results of round trips are spread", sheet.results, money),
-        "largest": max((abs(month) for year in sheet.months for month in year.months if month is not None), default=0),
+        "largest": max([_FULL_SHADE, *(abs(month) for year in sheet.months for month in year.months if month)]),
     }
 
 
