@@ -1,5 +1,6 @@
 """A strategy that is saved as JSON and restored into a fresh instance goes on as if nothing had happened."""
 
+import json
 import uuid
 from dataclasses import replace
 from functools import partial
@@ -9,6 +10,7 @@ import pytest
 
 from trading.backtest import Curve, drive
 from trading.bounds import bounded
+from trading.engine.memory import restore, saved
 from trading.engine.records import ledger_hash
 from trading.engine.strategy import IStrategy
 from trading.recipes import load_named
@@ -30,9 +32,9 @@ class Interrupted(IStrategy):
 
     def on_bar(self, bar, context):
         if not self.left:
-            saved = msgspec.json.encode(self.strategy.state)
+            text = json.dumps(saved(self.strategy))
             self.strategy = self.make()
-            self.strategy.state = msgspec.json.decode(saved, type=type(self.strategy.state))
+            restore(self.strategy, json.loads(text))
         self.left -= 1
         return self.strategy.on_bar(bar, context)
 
