@@ -109,7 +109,7 @@ def sane_links(order: OrderRecord, context: Context) -> Denial | None:
     parent = context.order(order.parent_id) if order.parent_id else None
     if parent is not None:
         if order.qty > parent.qty:
-            message = f"quantity {order.qty} is over the {parent.qty} of order {parent.id}, whose fills it waits for"
+            message = f"quantity {order.qty} is over the {parent.qty} of the order whose fills it waits for"
             return Denial(code="linked_quantity", message=message, figure=order.qty, limit=parent.qty)
         if order.reduce_only and order.symbol == parent.symbol and order.side is parent.side:
             message = f"a reduce-only order that waits for a {parent.side} must be on the other side"
@@ -142,7 +142,8 @@ def nothing_unknown(order: OrderRecord, context: Context) -> Denial | None:
         return None
     for open_ in context.open_orders(order.symbol):
         if open_.status is OrderStatus.UNKNOWN:
-            return Denial(code="unknown_order", message=f"it is not known whether the venue has order {open_.id}")
+            message = f"it is not known whether the venue has an open order in {order.symbol}"
+            return Denial(code="unknown_order", message=message)
     return None
 
 

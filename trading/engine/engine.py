@@ -97,7 +97,7 @@ class Engine(RunState):
         if request.then or request.instead:
             return self._family(request)
         order = self._maker.make(request, self.now)
-        denial = self._refusal() or self._check(order, self)
+        denial = self._check(order, self) if not self.refusing else self._refusal()
         if denial is not None:
             self._deny(order, denial)
             return None
@@ -126,7 +126,7 @@ class Engine(RunState):
             return Submit(members[0], tuple(members[1:]))
         others = denial
         if denied is not None:
-            message = f"order {denied.id}, which it is linked with, was denied: {denial.message}"
+            message = f"an order that it is linked with was denied: {denial.message}"
             others = Denial(code="linked", message=message)
         for order in members:
             self.open.remove(order)
@@ -164,7 +164,7 @@ class Engine(RunState):
             return None
         if order.status is OrderStatus.INTENDED:
             for child in children_of(order, self.open):
-                self._cancel(child, f"order {order.id} was cancelled")
+                self._cancel(child, "the order that it waits for was cancelled")
         return self._cancel(order, request.reason)
 
     def _own(self, order_id: str) -> OrderRecord:
@@ -178,7 +178,7 @@ class Engine(RunState):
         self.orders[order.client_order_id] = order
         if self.open.get(order.client_order_id) is None:
             self.open.add(order)
-        self.records.append(Record(Kind.ORDER_INTENDED, self.now, order, reason=order.reason))
+        self.records.append(Record(Kind.ORDER_INTENDED, self.now, order, None, order.reason))
 
     def _refusal(self) -> Denial | None:
         if not self.refusing:
@@ -247,4 +247,4 @@ class Engine(RunState):
 def _irreplaceable(order: OrderRecord) -> Denial | None:
     if order.status in _REPLACEABLE:
         return None
-    return Denial(code="not_replaceable", message=f"order {order.id} is {order.status}, so it cannot be replaced")
+    return Denial(code="not_replaceable", message=f"an order that is {order.status} cannot be replaced")

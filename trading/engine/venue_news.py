@@ -63,7 +63,7 @@ class VenueNews:
             return
         order.move_to(status)
         order.reason = update.reason or order.reason
-        self._state.records.append(Record(kind, update.time, order, reason=update.reason))
+        self._state.records.append(Record(kind, update.time, order, None, update.reason))
 
     def _restore(self, order: OrderRecord, update: OrderUpdate) -> None:
         if order.status is not OrderStatus.PENDING_CANCEL:
@@ -109,7 +109,7 @@ class VenueNews:
         )
         state.records.append(Record(Kind.ORDER_FILLED, update.time, order, fill, update.reason))
         if filled > order.qty:
-            state.halt("overfill", f"order {order.id} for {order.qty} was filled for {filled}")
+            state.halt("overfill", f"an order for {order.qty} {order.symbol} was filled for {filled}")
 
     def _external(self, told: ExternalOrder) -> None:
         state, terms = self._state, told.terms
