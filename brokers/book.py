@@ -91,7 +91,9 @@ class Book:
         works = [
             work
             for work in resting.values()
-            if not (work.live_from > time or work.is_waiting or (self._by_range and work.is_out_of_reach(bar)))
+            if work.live_from <= time
+            and not (work.shares is not None and work.is_waiting)
+            and not (work.level is not None and self._by_range and work.is_out_of_reach(bar))
         ]
         if self._regular:
             works = [work for work in works if self.is_live(work, bar)]

@@ -38,7 +38,7 @@ class Filler:
         qty = work.left if work.shares is None else min(work.left, work.shares.left)
         if work.reduce_only:
             qty = min(qty, self.account.reducible(work.order.symbol, work.buy))
-        volume = self._volume(seen.bar)
+        volume = None if self._share is None else self._volume(seen.bar, self._share)
         if volume is not None:
             qty = volume.allowed(qty, work.instrument)
         if not qty or (qty < work.left and work.order.time_in_force is TimeInForce.FOK):
@@ -74,12 +74,10 @@ class Filler:
             return traded
         return min(traded, work.limit) if work.buy else max(traded, work.limit)
 
-    def _volume(self, bar: Bar) -> Volume | None:
-        """What is left of a bar's volume, None where it does not matter."""
-        if self._share is None:
-            return None
+    def _volume(self, bar: Bar, share: Decimal) -> Volume:
+        """What is left of a bar's volume."""
         time, volume = self._volumes.get(bar.symbol, (-1, None))
         if time != bar.time or volume is None:
-            volume = Volume(bar.volume, self._share)
+            volume = Volume(bar.volume, share)
             self._volumes[bar.symbol] = (bar.time, volume)
         return volume

@@ -48,7 +48,7 @@ class Seen:
         self._half = (price_of(bar.ask) - price_of(bar.bid)) / _TWO if self.is_quoted else None
 
     def open(self, buy: bool) -> Decimal:
-        return self._moved(self.bar.open, buy)
+        return price_of(self.bar.open) if self._half is None else self._moved(self.bar.open, buy)
 
     def high(self, buy: bool) -> Decimal:
         return self._moved(self.bar.high, buy)
