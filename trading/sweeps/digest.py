@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 #: Returns kept of a trial: enough for ten walk-forward splits and their statistics, and 2 KiB in the database.
 MOST_PERIODS: Final = 512
 #: With fewer days than these, bars tell more.
-FEWEST_DAYS: Final = 100
+_FEWEST_DAYS: Final = 100
 _NANOS_PER_DAY: Final = 86_400_000_000_000
 
 
@@ -28,13 +28,13 @@ class Grid:
     per_year: float
 
     @classmethod
-    def of(cls, stamps: Ints, fewest_days: int = FEWEST_DAYS, most: int = MOST_PERIODS) -> Grid:
-        """The ends of the UTC days that ``stamps`` (ascending) lie in, or of bars where there are fewer than
-        ``fewest_days``; of more than ``most`` of them every so many."""
+    def of(cls, stamps: Ints) -> Grid:
+        """The ends of the UTC days that ``stamps`` (ascending) lie in, or of bars where the days are few; of more than
+        512 every so many."""
         days = stamps // _NANOS_PER_DAY
         ends = np.flatnonzero(np.append(np.diff(days) != 0, True)) if len(stamps) else np.empty(0, np.int64)
-        steps = stamps[ends] if len(ends) >= fewest_days else stamps[np.append(np.diff(stamps) != 0, True)]
-        every = max(1, -(-len(steps) // most))
+        steps = stamps[ends] if len(ends) >= _FEWEST_DAYS else stamps[np.append(np.diff(stamps) != 0, True)]
+        every = max(1, -(-len(steps) // MOST_PERIODS))
         times = steps[::-1][::every][::-1]
         return cls(times, TRADING_DAYS * len(times) / max(1, len(ends)))
 

@@ -17,10 +17,10 @@ from trading.engine.bars import Bar
 from trading.engine.records import ledger_hash, plain
 from trading.equity_watch import watch_of
 from trading.feeds.base import IFeed
-from trading.metrics import one_per_stamp, performance
+from trading.metrics import daily_levels, one_per_stamp
 from trading.recipes import Recipe
+from trading.results import executions, figures_of
 from trading.sweeps.digest import Grid, packed
-from trading.sweeps.scores import scores
 from trading.sweeps.spec import Params, with_parameters
 from trading.sweeps.statistics import moments
 
@@ -76,10 +76,7 @@ class Material:
         parts = runner.assemble(recipe)
         parts.check_ends()
         self.feed = SharedFeed(parts)
-        stamps = np.fromiter((bar.time for bar in self.feed.bars()), np.int64)
-        self.grid = Grid.of(stamps)
-        # The periods of the Sharpe ratio that `trading.metrics.performance` tells: days, or bars of less than three.
-        self.periods = Grid.of(stamps, fewest_days=3, most=len(stamps) or 1)
+        self.grid = Grid.of(np.fromiter((bar.time for bar in self.feed.bars()), np.int64))
 
     def run(self, params: Params, goes_on: Callable[[], bool] = lambda: True) -> Outcome:
         """Run one trial to its end, or until ``goes_on``, asked every few thousand bars, says otherwise."""
@@ -93,9 +90,10 @@ class Material:
             return Outcome(whole=False)
         cash = float(engine.portfolio.starting_cash)
         times, equity = one_per_stamp(np.asarray(curve.times, np.int64), np.asarray(curve.equity, np.float64))
-        measured = performance(times, equity, cash)
-        returns = self.grid.returns(times, equity, cash)
-        of = moments(self.periods.returns(times, equity, cash))
+        fills = list(executions(engine.records))
+        measured = figures_of(times, equity, cash, fills, parts.brokerage.slippage_paid)
+        levels, _, _ = daily_levels(times, equity, cash)
+        of = moments(np.diff(levels) / levels[:-1])
         figures = {
             **measured,
             "final_equity": plain(engine.portfolio.equity),
@@ -105,14 +103,11 @@ class Material:
             "moments": None if of is None else of._asdict(),
             "seconds": round(time.perf_counter() - started, 4),
         }
-        score = measured.get(self.objective)
-        if score is None and self.objective not in measured and len(returns):
-            score = float(scores(self.objective, returns[None], self.grid.per_year)[0])
         return Outcome(
             whole=True,
             figures=figures,
-            score=None if score is None or not np.isfinite(score) else float(score),
+            score=measured[self.objective],
             period_sharpe=None if of is None else of.sharpe,
             ledger_hash=ledger_hash(engine.records),
-            digest=packed(returns),
+            digest=packed(self.grid.returns(times, equity, cash)),
         )
