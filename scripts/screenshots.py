@@ -45,7 +45,13 @@ def _trade(stack: LiveStack) -> dict[str, str]:
     demo = start_demo(stack)["run_id"]
     stack.cli_json("paper", "run", "--config", "sim_limit_ladder", "--celery")
     backtest = stack.cli_json("backtest", "run", "--config", "sim_mean_reversion")["run_id"]
+    stack.cli_json("bot", "save", "reversion", "--config", "sim_mean_reversion")
+    stack.cli_json("bot", "backtest", "reversion")
+    bot = stack.cli_json("bot", "save", "reversion", "--config", "alpaca_mean_rev")["id"]
     return {
+        "bots": "/ui/bots/",
+        "bot": f"/ui/bots/{bot}/",
+        "bot-new": "/ui/bots/new/",
         "portfolio": "/ui/portfolio/",
         "runs": "/ui/runs/",
         "run": f"/ui/runs/{demo}/",

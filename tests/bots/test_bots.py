@@ -90,6 +90,12 @@ def test_differences_are_field_by_field() -> None:
         {"field": "risk.max_orders", "before": None, "after": 3},
     ]
     assert queries.differences(before, before) == []
+    assert [one["field"] for one in queries.differences({}, before)] == [
+        "universe",
+        "strategy.class",
+        "strategy.kwargs.fast",
+        "strategy.kwargs.slow",
+    ]
 
 
 def test_the_api_from_saving_to_a_session(script: Client, document: dict[str, Any]) -> None:

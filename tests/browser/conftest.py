@@ -19,6 +19,14 @@ def demo(live_stack: LiveStack) -> Iterator[str]:
     live_stack.cli("paper", "stop", started["task_id"])
 
 
+@pytest.fixture(scope="module")
+def bot(live_stack: LiveStack) -> str:
+    """The id of a bot with two versions and a backtest."""
+    live_stack.cli_json("bot", "save", "crossing", "--config", "sim_sma_cross")
+    live_stack.cli_json("bot", "backtest", "crossing")
+    return str(live_stack.cli_json("bot", "save", "crossing", "--config", "sim_mean_reversion")["id"])
+
+
 @pytest.fixture
 def page(live_stack: LiveStack, browser: Browser) -> Iterator[Page]:
     """A logged-in page; an error in its scripts or a breach of the content security policy fails the test."""

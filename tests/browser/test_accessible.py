@@ -11,8 +11,19 @@ from playwright.sync_api import Page
 from tests.live import LiveStack
 
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
+BOTS = ["bots/", "bots/new/", "bots/bot/", "bots/bot/recipe/"]
 BACKTESTS = ["backtests/", "backtests/?search=nothing", "backtests/demo/"]
-PAGES = ["portfolio/", "runs/", "runs/?search=nothing", "runs/new/", "kill/", "account/", "runs/demo/", *BACKTESTS]
+PAGES = [
+    "portfolio/",
+    "runs/",
+    "runs/?search=nothing",
+    "runs/new/",
+    "kill/",
+    "account/",
+    "runs/demo/",
+    *BACKTESTS,
+    *BOTS,
+]
 
 
 def complaints(page: Page) -> list[str]:
@@ -23,9 +34,9 @@ def complaints(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing(page: Page, live_stack: LiveStack, demo: str, path: str, theme: Any) -> None:
+def test_axe_finds_nothing(page: Page, live_stack: LiveStack, demo: str, bot: str, path: str, theme: Any) -> None:
     page.emulate_media(color_scheme=theme)
-    page.goto(f"{live_stack.base_url}/ui/{path.replace('demo', demo)}")
+    page.goto(f"{live_stack.base_url}/ui/{path.replace('demo', demo).replace('bot/', f'{bot}/')}")
     assert complaints(page) == []
 
 
@@ -36,7 +47,7 @@ def test_axe_finds_nothing_at_the_log_in(page: Page, live_stack: LiveStack) -> N
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_phone_needs_no_sideways_scroll(page: Page, live_stack: LiveStack, demo: str, path: str) -> None:
+def test_a_phone_needs_no_sideways_scroll(page: Page, live_stack: LiveStack, demo: str, bot: str, path: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(f"{live_stack.base_url}/ui/{path.replace('demo', demo)}")
+    page.goto(f"{live_stack.base_url}/ui/{path.replace('demo', demo).replace('bot/', f'{bot}/')}")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

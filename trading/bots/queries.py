@@ -13,6 +13,7 @@ from trading import rows
 from trading.engine.errors import InvalidValue
 from trading.models import Bot, BotVersion, Mode, Run, RunStatus
 from trading.pages import page
+from trading.recipes import Recipe
 
 Row = dict[str, Any]
 
@@ -91,14 +92,20 @@ def version_of(bot: Bot, number: int | None = None) -> BotVersion:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Row]:
-    """What differs between two recipes, field by field: ``{"field", "before", "after"}``, None where one has none."""
+    """What differs between two recipes: ``{"field", "before", "after"}`` in a recipe's usual order, None for none."""
     one, other = dict(_flat(before)), dict(_flat(after))
-    names = [*one, *(name for name in other if name not in one)]
+    names = sorted(one.keys() | other.keys(), key=_place)
     return [
         {"field": name, "before": one.get(name), "after": other.get(name)}
         for name in names
         if one.get(name) != other.get(name)
     ]
+
+
+def _place(name: str) -> tuple[int, str]:
+    section = name.partition(".")[0]
+    usual = list(Recipe.model_fields)
+    return (usual.index(section) if section in usual else len(usual), name)
 
 
 def _flat(value: Any, name: str = "") -> list[tuple[str, Any]]:

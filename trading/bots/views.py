@@ -74,8 +74,13 @@ def _compared(request: HttpRequest, versions: list[dict[str, Any]]) -> dict[str,
         return None
     before = by_number.get(request.GET.get("before", ""), by_number[numbers[1]])
     after = by_number.get(request.GET.get("after", ""), by_number[numbers[0]])
-    rows = queries.differences(before["recipe"], after["recipe"])
+    found = queries.differences(before["recipe"], after["recipe"])
+    rows = [{**row, "before": _shown(row["before"]), "after": _shown(row["after"])} for row in found]
     return {"before": before["number"], "after": after["number"], "rows": rows}
+
+
+def _shown(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 @never_cache
