@@ -23,6 +23,7 @@ from trading import ledger
 from trading.connections import conninfo
 from trading.engine.bars import Bar
 from trading.engine.engine import Engine
+from trading.engine.margin import AccountType
 from trading.engine.risk import PreTradeCheck
 from trading.engine.strategy import IStrategy
 from trading.engine.updates import OrderUpdate
@@ -118,13 +119,14 @@ def session(
     brokerage: IAsyncBrokerage | None = None,
     universe: tuple[str, ...] = ("SPY",),
     frames: Frames | None = None,
+    account: AccountType = AccountType.UNLEVERED,
     **options: Any,
 ) -> PaperTradingSession:
     run, lease = new_run()
     given: dict[str, Any] = {
         "run_id": run.pk,
         "lease": lease,
-        "engine": Engine(run.pk.hex, strategy, check, universe, CASH),
+        "engine": Engine(run.pk.hex, strategy, check, universe, CASH, account=account),
         "bars": bars if callable(bars) else feed_of(bars),
         "brokerage": brokerage or SimulatedBrokerage(starting_cash=CASH),
         "gate": house.gate,
