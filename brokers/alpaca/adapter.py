@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from brokers.alpaca import mapping
-from brokers.alpaca.wire import DUPLICATE_ID, HINT, Refusal, Rest, Stream
+from brokers.alpaca.terms import DUPLICATE_ID, HINT, Refusal
 from brokers.base import VenueAccount, VenuePosition
 from brokers.known_orders import KnownOrders
 from brokers.pacing import RateLimit
@@ -19,6 +19,9 @@ from trading.engine.bars import to_nanos
 from trading.engine.errors import Fatal, Rejected, Transient, Unknown, VenueError
 from trading.engine.orders import OrderRecord
 from trading.engine.updates import OrderUpdate, UpdateKind
+
+if TYPE_CHECKING:
+    from brokers.alpaca.wire import Rest, Stream
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +76,9 @@ class AlpacaBrokerage(ThreadedBrokerage):
     def connect(self) -> None:
         if not all(self._credentials[:2]):
             raise Fatal(f"alpaca: no credentials. {HINT}")
+        # The client library takes a second and a hundred megabytes, and a process that never trades here needs neither.
+        from brokers.alpaca.wire import Rest, Stream
+
         self._rest = Rest(*self._credentials, self._urls[0], RateLimit(CALLS_PER_MINUTE, 60.0))
         self.query_account()
         self._stream = Stream(*self._credentials, self._urls[1], self._on_event, self._reconcile)

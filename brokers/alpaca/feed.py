@@ -7,17 +7,19 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import requests
-from alpaca.data.live import StockDataStream
 
-from brokers.alpaca.wire import HINT, TIMEOUT
+from brokers.alpaca.terms import HINT, TIMEOUT
 from brokers.reading import moment
 from trading.engine.bars import NANOS_PER_SECOND, Bar, to_nanos
 from trading.engine.errors import Fatal, Transient
 from trading.engine.symbols import Symbol
+
+if TYPE_CHECKING:
+    from brokers.alpaca.wire import BarStream
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ class AlpacaBars:
         self._take: Callable[[Bar], None] = lambda bar: None
         self._since = 0
         self._up = threading.Event()
-        self._stream: _Stream | None = None
+        self._stream: BarStream | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -57,7 +59,9 @@ class AlpacaBars:
         self._spelled = {Symbol.parse(symbol).ticker: symbol for symbol in symbols}
         self._take = take
         self._since = to_nanos(datetime.now(UTC))
-        self._stream = _Stream(*self._keys, self._socket_url, self._on_up, self._up.clear)
+        from brokers.alpaca.wire import BarStream
+
+        self._stream = BarStream(*self._keys, self._socket_url, self._on_up, self._up.clear)
         self._stream.subscribe_bars(self._hear, *self._spelled)
         self._thread = threading.Thread(target=self._work, name="alpaca bars", daemon=True)
         self._thread.start()
@@ -138,28 +142,3 @@ def _addresses(data_url: str, feed: str) -> tuple[str, str]:
     safe = "s" if parts.scheme in ("https", "wss") else ""
     path = parts.path if parts.scheme.startswith("ws") and parts.path.strip("/") else f"/v2/{feed}"
     return f"ws{safe}://{parts.netloc}{path}", f"http{safe}://{parts.netloc}"
-
-
-class _Stream(StockDataStream):
-    """``on_up`` after every connection, in a thread, since it asks by REST; ``on_down`` when it is lost."""
-
-    def __init__(self, key: str, secret: str, url: str, on_up: Callable[[], None], on_down: Callable[[], None]) -> None:
-        super().__init__(key, secret, raw_data=True, url_override=url)
-        self.refused = ""
-        self._on_up = on_up
-        self._on_down = on_down
-
-    async def _auth(self) -> None:
-        try:
-            await super()._auth()
-        except ValueError as error:
-            self.refused = str(error)
-            raise
-
-    async def _send_subscribe_msg(self) -> None:
-        await super()._send_subscribe_msg()
-        await asyncio.to_thread(self._on_up)
-
-    async def close(self) -> None:
-        self._on_down()
-        await super().close()

@@ -15,28 +15,18 @@ from typing import Any, Final
 
 import requests
 from alpaca.common.exceptions import APIError
+from alpaca.data.live import StockDataStream
 from alpaca.trading.client import TradingClient
 from alpaca.trading.stream import TradingStream
 
+from brokers.alpaca.terms import HINT, TIMEOUT, Refusal
 from brokers.pacing import RateLimit
-from trading.engine.errors import Fatal, Rejected, Transient, Unknown, VenueError
+from trading.engine.errors import Fatal, Transient, Unknown, VenueError
 
 log = logging.getLogger(__name__)
 
-TIMEOUT: Final = (3.0, 10.0)
 _CLOSE_TRIES: Final = 20
 _CLOSE_SECONDS: Final = 0.25
-HINT: Final = "Set ALPHASWARM_ALPACA_API_KEY and ALPHASWARM_ALPACA_SECRET_KEY."
-#: The client order id was used before, by an order of any state.
-DUPLICATE_ID: Final = 40010001
-
-
-class Refusal(Rejected):
-    """A refusal with Alpaca's own code."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class Rest:
@@ -143,3 +133,31 @@ class Stream(TradingStream):
         except Exception:
             # The library would swallow it, and the event with it; polling shows the order again.
             log.exception("an order event of alpaca could not be read: %r", message)
+
+
+class BarStream(StockDataStream):
+    """The market data socket.
+
+    ``on_up`` is called after every connection, in a thread, since it asks by REST; ``on_down`` when it is lost.
+    """
+
+    def __init__(self, key: str, secret: str, url: str, on_up: Callable[[], None], on_down: Callable[[], None]) -> None:
+        super().__init__(key, secret, raw_data=True, url_override=url)
+        self.refused = ""
+        self._on_up = on_up
+        self._on_down = on_down
+
+    async def _auth(self) -> None:
+        try:
+            await super()._auth()
+        except ValueError as error:
+            self.refused = str(error)
+            raise
+
+    async def _send_subscribe_msg(self) -> None:
+        await super()._send_subscribe_msg()
+        await asyncio.to_thread(self._on_up)
+
+    async def close(self) -> None:
+        self._on_down()
+        await super().close()

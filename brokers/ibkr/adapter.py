@@ -8,12 +8,12 @@ import threading
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from brokers.base import VenueAccount, VenuePosition
 from brokers.ibkr import mapping
 from brokers.ibkr.executions import Executions
-from brokers.ibkr.wire import Contract, IbThread, Order, Trade
+from brokers.ibkr.wire import IbThread
 from brokers.known_orders import KnownOrders
 from brokers.sightings import VenueOrder
 from brokers.threaded import ThreadedBrokerage
@@ -22,6 +22,9 @@ from trading.engine.errors import Fatal, Rejected, Transient, Unknown
 from trading.engine.orders import OrderRecord
 from trading.engine.symbols import Symbol
 from trading.engine.updates import OrderUpdate, UpdateKind
+
+if TYPE_CHECKING:
+    from brokers.ibkr.wire import Contract, Trade
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +176,7 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         numbers = {one.id: self._ib.client.getReqId() for one in orders}
         trades = []
         for position, (record, names) in enumerate(zip(orders, fields, strict=True)):
-            placed = Order(**names, orderId=numbers[record.id], transmit=position == len(orders) - 1)
+            placed = self._require().order(**names, orderId=numbers[record.id], transmit=position == len(orders) - 1)
             placed.parentId = numbers.get(record.parent_id, 0)
             if record.group:
                 # 2: what one fills is taken from the others, never more than one at a time at the exchange.
@@ -197,7 +200,7 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
     async def _contract(self, symbol: str) -> Contract:
         contract = self._contracts.get(symbol)
         if contract is None:
-            wanted = Contract(**mapping.contract(symbol, *self._market))
+            wanted = self._require().contract(**mapping.contract(symbol, *self._market))
             try:
                 found = await asyncio.wait_for(self._ib.qualifyContractsAsync(wanted), ACKNOWLEDGE_SECONDS)
             except TimeoutError:

@@ -10,7 +10,7 @@ from datetime import UTC
 from typing import Any, Final
 
 from brokers.ibkr import mapping
-from brokers.ibkr.wire import Contract, IbThread
+from brokers.ibkr.wire import IbThread
 from trading.engine.bars import NANOS_PER_SECOND, Bar, to_nanos
 from trading.engine.errors import Fatal, Transient
 
@@ -91,7 +91,8 @@ class IbkrBars:
         self._up.set()
 
     async def _subscribe(self, symbol: str) -> None:
-        wanted = Contract(**mapping.contract(symbol, *self._market))
+        assert self._wire is not None
+        wanted = self._wire.contract(**mapping.contract(symbol, *self._market))
         try:
             found = await self._ib.qualifyContractsAsync(wanted)
         except Exception as error:

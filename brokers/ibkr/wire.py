@@ -1,6 +1,6 @@
 """ib_insync, the only place where it is imported: one thread with one event loop, called from outside.
 
-The library works in the loop of the thread that made it and in no other.
+The library works in the loop of the thread that imported it and in no other, so the thread imports it.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeVar
-
-from ib_insync import IB, Contract, Order, Trade
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from trading.engine.errors import Transient
 
-__all__ = ["Contract", "IbThread", "Order", "Trade"]
+if TYPE_CHECKING:
+    from ib_insync import Contract, Order, Trade
+
+__all__ = ["Contract", "IbThread", "Trade"]
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +31,28 @@ class IbThread:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
-        self.ib: IB = self.call(self._make())
+        self._library: Any = self.call(self._load())
+        self.ib: Any = self.call(self._make())
+
+    def contract(self, **fields: Any) -> Contract:
+        made: Contract = self._library.Contract(**fields)
+        return made
+
+    def order(self, **fields: Any) -> Order:
+        made: Order = self._library.Order(**fields)
+        return made
 
     def _work(self) -> None:
         asyncio.set_event_loop(self.loop)
         self.loop.run_forever()
 
-    async def _make(self) -> IB:
-        ib = IB()  # type: ignore[no-untyped-call]
+    async def _load(self) -> Any:
+        import ib_insync
+
+        return ib_insync
+
+    async def _make(self) -> Any:
+        ib = self._library.IB()
         ib.RaiseRequestErrors = True
         return ib
 
@@ -62,7 +77,7 @@ class IbThread:
             self.loop.close()
 
     async def _disconnect(self) -> None:
-        self.ib.disconnect()  # type: ignore[no-untyped-call]
+        self.ib.disconnect()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()

@@ -44,7 +44,8 @@ async def bars_of(feed: LiveFeed, count: int, act: Callable[[], object]) -> list
 
 def once(condition: Callable[[], object], then: Callable[[], object]) -> Callable[[], None]:
     def act() -> None:
-        while not condition():
+        give_up = time.monotonic() + 10
+        while not condition() and time.monotonic() < give_up:
             time.sleep(0.01)
         then()
 
