@@ -137,8 +137,16 @@ class OpenOrders:
         """Equity that a new order's opening part ties up: what the open orders of its side will have left to open."""
         if order.reduce_only or not order.qty.is_finite() or order.qty <= 0:
             return ZERO
-        before = self._opening(order.symbol, order.side) if self.any_of(order.symbol) else ZERO
+        if not order.group and not self.any_of(order.symbol):
+            opened = order.qty - self._closable(order.symbol, order.side)
+            return opened * self._unit_cost(order) if opened > 0 else ZERO
+        before = self._opening(order.symbol, order.side)
         return max(self._opening(order.symbol, order.side, order) - before, ZERO)
+
+    def _closable(self, symbol: str, side: Side) -> Decimal:
+        """Units held that an order of this side closes before it opens any."""
+        held = self._positions[symbol].qty
+        return max(-held if side is Side.BUY else held, ZERO)
 
     def required(self, order: OrderRecord) -> Decimal:
         """Equity that a new order adds to what is `committed`."""
@@ -161,8 +169,7 @@ class OpenOrders:
         """What the open orders of one side, and one more, tie up if all of them fill."""
         book = self._books.get(symbol)
         plain = () if extra is None or extra.group else ((extra.qty, self._unit_cost(extra)),)
-        held = self._positions[symbol].qty
-        closing = max(-held if side is Side.BUY else held, ZERO)
+        closing = self._closable(symbol, side)
         if book is None:
             book = _Book()
         linked: list[tuple[Decimal, Decimal]] = []

@@ -24,7 +24,7 @@ class Position:
     there.
     """
 
-    __slots__ = ("cost", "last", "multiplier", "qty", "realized_pnl", "symbol", "units")
+    __slots__ = ("_price", "_priced", "cost", "last", "multiplier", "qty", "realized_pnl", "symbol", "units")
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
@@ -34,6 +34,17 @@ class Position:
         self.realized_pnl = ZERO
         self.units = 0.0
         self.last = 0.0
+        self._priced = 0.0
+        self._price = ZERO
+
+    @property
+    def price(self) -> Decimal:
+        """The last close, zero before the first; made once per close, and only where somebody asks."""
+        last = self.last
+        if last != self._priced:
+            self._priced = last
+            self._price = price_of(last)
+        return self._price
 
     @property
     def avg_price(self) -> Decimal:
@@ -43,7 +54,7 @@ class Position:
     @exact
     def market_value(self) -> Decimal:
         """Signed value at the last close, in the quote currency."""
-        return self.qty * self.multiplier * price_of(self.last) if self.qty else ZERO
+        return self.qty * self.multiplier * self.price if self.qty else ZERO
 
     @property
     @exact

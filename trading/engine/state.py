@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from trading.engine.bars import Bar, price_of
+from trading.engine.bars import Bar
 from trading.engine.instruments import Instrument, instrument_of
 from trading.engine.margin import AccountType, initial
 from trading.engine.open_orders import OpenOrders
@@ -67,7 +67,7 @@ class RunState:
 
     def last_price(self, symbol: str) -> Decimal | None:
         position = self._positions.get(symbol)
-        return price_of(position.last) if position is not None and position.last else None
+        return position.price if position is not None and position.last else None
 
     def history(self, symbol: str) -> Sequence[Bar]:
         return self._history[symbol]
@@ -118,7 +118,7 @@ class RunState:
             paid_in_full = self.account is not AccountType.MARGIN
             self._tied = sum(
                 (
-                    abs(held.qty) * self._initial(held.symbol, price_of(held.last), held.qty < 0) - held.market_value
+                    abs(held.qty) * self._initial(held.symbol, held.price, held.qty < 0) - held.market_value
                     for held in self.portfolio.held.values()
                     if held.units < 0.0 or not paid_in_full
                 ),
@@ -130,7 +130,7 @@ class RunState:
         """Equity that one unit of an order ties up where it opens exposure: at its limit or stop, else last price."""
         price = order.limit_price if order.limit_price is not None else order.stop_price
         if price is None or not price.is_finite() or price <= 0:
-            price = price_of(self._positions[order.symbol].last)
+            price = self._positions[order.symbol].price
         return self._initial(order.symbol, price, order.side is Side.SELL)
 
     def _initial(self, symbol: str, price: Decimal, short: bool) -> Decimal:
