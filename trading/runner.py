@@ -40,7 +40,7 @@ from trading.paper_trading import PaperTradingSession
 from trading.recipes import Recipe, load_config, parse
 from trading.recipes.credentials import check_given, completed, secrets_of
 from trading.results import benchmark_of, buy_and_hold, executions, figures_of
-from trading.results.figures import Floats, Ints
+from trading.results.figures import Floats, Ints, load
 from trading.show import Show, show_of
 from trading.stopping import Stopping, TimeLeft
 from trading.strategies import STRATEGIES
@@ -179,6 +179,7 @@ def backtest(run: Run, lease: Lease, show: Show, *, hand_back: bool = False) -> 
 
     Raises `trading.stopping.HandedBack` where its worker is to end and ``hand_back`` leaves the run to another one.
     """
+    load()
     started = time.perf_counter()
     stopping = Stopping(lease, hand_back=hand_back)
     parts = assemble(parse(run.recipe))

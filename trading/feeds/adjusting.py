@@ -15,7 +15,7 @@ import numpy as np
 from trading.feeds.base import FeedError
 from trading.feeds.days import day_number, shifts_of
 from trading.feeds.gaps import DAY
-from trading.feeds.tables import Floats, Table
+from trading.feeds.tables import Floats, Ints, Table
 
 _COLUMNS: Final = ("symbol", "date", "kind", "value")
 _KINDS: Final = ("split", "dividend")
@@ -99,7 +99,7 @@ def adjusted(table: Table, events: list[Event], shown: str) -> Table:
         if symbol in by_symbol:
             rows = np.flatnonzero(table.codes == code)
             times = table.times[rows]
-            days = (times + shifts_of(symbol, times)) // DAY
+            days: Ints = (times + shifts_of(symbol, times)) // DAY
             kept[rows], divided[rows] = _factors(days, table.figures["close"][rows], by_symbol[symbol], shown)
     figures = {
         name: column * divided if name == "volume" else column * kept / divided
@@ -108,7 +108,7 @@ def adjusted(table: Table, events: list[Event], shown: str) -> Table:
     return Table(table.times, table.codes, table.names, figures)
 
 
-def _factors(days: Floats, closes: Floats, events: list[Event], shown: str) -> tuple[Floats, Floats]:
+def _factors(days: Ints, closes: Floats, events: list[Event], shown: str) -> tuple[Floats, Floats]:
     """By row of one symbol: what dividends leave of a price, and the shares that splits made of one."""
     kept, divided = np.ones(len(days)), np.ones(len(days))
     for event in events:

@@ -36,7 +36,7 @@ def in_session(symbol: str, times: Ints, days: Ints) -> np.typing.NDArray[np.boo
     calendar = instrument_of(symbol).calendar
     numbers, index = np.unique(days, return_inverse=True)
     bounds = np.array([_session(calendar, int(number)) for number in numbers], np.int64).reshape(-1, 2)
-    return (bounds[index, 0] <= times) & (times < bounds[index, 1])
+    return np.asarray((bounds[index, 0] <= times) & (times < bounds[index, 1]))
 
 
 @cache

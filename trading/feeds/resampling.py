@@ -87,6 +87,5 @@ def _reduced(name: str, column: Floats, first: Ints) -> Floats:
     if name in _FIRST_OF:
         return column[first]
     if name in _REDUCED:
-        reduced: Floats = _REDUCED[name].reduceat(column, first)
-        return reduced
-    return column[np.append(first[1:], len(column)) - 1]
+        return np.asarray(_REDUCED[name].reduceat(column, first))
+    return np.asarray(column[np.append(first[1:], len(column)) - 1])

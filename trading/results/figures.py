@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from importlib import import_module
+from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -40,6 +42,12 @@ def figures_of(
     }
 
 
+def load() -> ModuleType:
+    """The library of figures. Its import takes a second, which no command should pay that runs no backtest, and no
+    backtest when it is asked to stop: so it is taken in as one begins."""
+    return import_module("empyrical")
+
+
 def curve_figures(times: Ints, equity: Floats, starting_cash: float) -> dict[str, Any]:
     """Figures of a curve by the library, from the returns that ``sharpe`` is made of (`trading.metrics`).
 
@@ -50,19 +58,17 @@ def curve_figures(times: Ints, equity: Floats, starting_cash: float) -> dict[str
     it has not recovered, to the end; ``longest_drawdown_days`` the longest of all, in calendar days. None where a
     figure is not defined, annual growth among them for a curve of fewer than three days.
     """
-    # Imported here because it takes a second, which no command should pay that ends no backtest.
-    import empyrical
-
+    library = load()
     levels, per_year, is_daily = daily_levels(times, equity, starting_cash)
     returns = np.diff(levels) / levels[:-1] if len(levels) > 2 else np.empty(0)
-    annual = _known(empyrical.annual_return, returns, annualization=TRADING_DAYS) if is_daily else None
+    annual = _known(library.annual_return, returns, annualization=TRADING_DAYS) if is_daily else None
     deepest = drawdowns(equity, starting_cash)
     fall = float(deepest.max(initial=0.0))
     lengths = _drawdown_days(times, deepest)
     return {
         "annual_return": annual,
-        "volatility": _known(empyrical.annual_volatility, returns, annualization=per_year),
-        "sortino": _known(empyrical.sortino_ratio, returns, annualization=per_year),
+        "volatility": _known(library.annual_volatility, returns, annualization=per_year),
+        "sortino": _known(library.sortino_ratio, returns, annualization=per_year),
         "calmar": None if annual is None or not fall else annual / fall,
         "drawdown_days": lengths[0],
         "longest_drawdown_days": lengths[1],

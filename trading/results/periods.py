@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -24,7 +25,8 @@ class Year(NamedTuple):
     whole: float
 
 
-class Bin(NamedTuple):
+@dataclass(frozen=True)
+class Bin:
     """How many values lie in [``low``, ``high``)."""
 
     low: float
@@ -48,7 +50,8 @@ def monthly(times: Ints, equity: Floats, starting_cash: float) -> list[Year]:
 def _month_ends(times: Ints) -> Ints:
     """The last stamp of each month."""
     months = (times // _NANOS_PER_SECOND).astype("datetime64[s]").astype("datetime64[M]")
-    return times[np.append(np.diff(months.astype(np.int64)) != 0, True)[: len(times)]]
+    last = np.append(np.diff(months.astype(np.int64)) != 0, True)[: len(times)]
+    return np.asarray(times[last])
 
 
 def _month(nanos: int) -> tuple[int, int]:

@@ -91,8 +91,8 @@ def _matched(run_id: UUID) -> Sequence[Trade]:
 def _fills(run_id: UUID) -> Iterator[Execution]:
     found = Fill.objects.filter(run=run_id).order_by("seq")
     columns = found.values_list("filled_at", "symbol", "side", "qty", "price", "fee")
-    for filled_at, *rest in columns.iterator(chunk_size=10_000):
-        yield Execution(to_nanos(filled_at), *rest)
+    for filled_at, symbol, side, qty, price, fee in columns.iterator(chunk_size=10_000):
+        yield Execution(to_nanos(filled_at), symbol, side, qty, price, fee)
 
 
 def thinned(length: int, most: int = MOST_POINTS) -> Ints:
