@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from risk.limits import RiskLimits
 from risk.manager import RiskManager
-from tests.engine.builders import Script, bar, buy, engine, fill, request, sell, update
+from tests.engine.builders import START, Script, bar, buy, engine, fill, request, sell, update
 from trading.engine.effects import Submit
 from trading.engine.engine import Engine
-from trading.engine.orders import OrderRecord, OrderRequest, OrderStatus, OrderType, Side
+from trading.engine.linked import bracket, one_cancels_other, one_triggers_other
+from trading.engine.margin import AccountType
+from trading.engine.orders import OrderRecord, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
 from trading.engine.records import Kind
 from trading.engine.updates import UpdateKind
 
@@ -193,3 +195,110 @@ def test_nothing_new_is_risked_in_a_symbol_while_the_fate_of_an_order_is_unknown
     assert not submit(run)
     assert denial_of(run) == "unknown_order"
     assert submit(run, symbol="BAC")
+
+
+def ask(**terms: object) -> OrderRequest:
+    return OrderRequest(**{"symbol": "SPY", "side": Side.BUY, "qty": D(1), **terms})  # type: ignore[arg-type]
+
+
+LIMIT, STOP, TRAIL = OrderType.LIMIT, OrderType.STOP, OrderType.TRAILING_STOP
+GTD, CLS = TimeInForce.GTD, TimeInForce.CLS
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        (ask(type=STOP), "stop_price_missing"),
+        (ask(type=STOP, stop_price=D(90), limit_price=D(90)), "limit_price_unexpected"),
+        (ask(type=LIMIT, stop_price=D(90), limit_price=D(90)), "stop_price_unexpected"),
+        (ask(type=OrderType.STOP_LIMIT, stop_price=D(90)), "limit_price_missing"),
+        (ask(type=STOP, stop_price=D("NaN")), "bad_stop_price"),
+        (ask(type=TRAIL), "trail_missing"),
+        (ask(type=TRAIL, trail_amount=D(1), trail_percent=D(1)), "trail_twice"),
+        (ask(type=TRAIL, trail_amount=D(-1)), "bad_trail_amount"),
+        (ask(type=TRAIL, trail_percent=D(100)), "bad_trail_percent"),
+        (ask(trail_amount=D(1)), "trail_amount_unexpected"),
+        (ask(time_in_force=GTD), "expires_at_missing"),
+        (ask(time_in_force=GTD, expires_at=START), "bad_expires_at"),
+        (ask(expires_at=START + 1), "expires_at_unexpected"),
+        (ask(type=STOP, stop_price=D(90), time_in_force=CLS), "not_in_auctions"),
+        (ask(type=LIMIT, limit_price=D("90.005")), "off_tick"),
+        (ask(type=STOP, stop_price=D("0.00005")), "off_tick"),
+        (ask(symbol="BTC/USD", type=LIMIT, limit_price=D("0.123456789")), "off_tick"),
+        (ask(symbol="TWX140621C00070000", qty=D("1.5")), "off_lot"),
+    ],
+)
+def test_an_order_of_a_wrong_shape_is_denied(wanted: OrderRequest, code: str) -> None:
+    run = run_of([], [wanted], universe=tuple({"SPY", wanted.symbol}))
+    submit(run, symbol=wanted.symbol)
+    assert not submit(run)
+    assert denial_of(run) == code
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        ask(type=STOP, stop_price=D(90)),
+        ask(type=OrderType.STOP_LIMIT, stop_price=D(90), limit_price=D("90.05")),
+        ask(type=TRAIL, trail_amount=D("0.123")),
+        ask(type=TRAIL, trail_percent=D(2)),
+        ask(time_in_force=GTD, expires_at=START + 1),
+        ask(type=LIMIT, limit_price=D("0.9999"), time_in_force=CLS),
+        ask(qty=D("0.00000001")),
+    ],
+)
+def test_an_order_of_a_right_shape_passes(wanted: OrderRequest) -> None:
+    assert len(submit(run_of([wanted]))) == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        (one_cancels_other(buy(1, limit="90"), buy(2, limit="80")), "linked_quantity"),
+        (one_cancels_other(buy(1), buy(1, "BAC")), "linked_symbol"),
+        (one_triggers_other(buy(1), sell(2)), "linked_quantity"),
+        (one_triggers_other(buy(1), ask(reduce_only=True)), "linked_side"),
+    ],
+)
+def test_orders_that_cannot_be_linked_are_denied_together(wanted: OrderRequest, code: str) -> None:
+    run = run_of([], [wanted], universe=("SPY", "BAC"))
+    submit(run, symbol="BAC")
+    assert not submit(run)
+    assert {(record.data or {})["code"] for record in run.records} == {code, "linked"}
+
+
+def test_a_bracket_needs_no_more_than_its_entry() -> None:
+    assert len(submit(run_of([bracket(buy(100, limit="100"), D(110), D(95))]))) == 1
+
+
+def test_a_cash_account_sells_nothing_short() -> None:
+    check = RiskManager(RiskLimits()).check_pretrade
+    run = Engine("run", Script([sell(1)]), check, ("SPY",), D(10_000), account=AccountType.CASH)
+    assert not submit(run)
+    assert denial_of(run) == "short_in_cash_account"
+
+
+def test_a_margin_account_buys_for_twice_its_equity_and_no_more() -> None:
+    check = RiskManager(RiskLimits()).check_pretrade
+    run = Engine("run", Script([buy(200)], [buy(1)]), check, ("SPY",), D(10_000), account=AccountType.MARGIN)
+    fill_all(run, submit(run))
+    assert run.cash == -10_000
+    assert not submit(run)
+    assert denied(run)["figure"] == "50.00"
+
+
+def test_a_short_option_needs_the_price_of_its_underlying() -> None:
+    option = "TWX140621C00070000"
+    steps = [sell(1, option)], [], [sell(1, option)]
+    run = run_of(*steps, universe=("TWX", option))
+    assert not submit(run, 1.5, option)
+    assert denial_of(run) == "no_underlying_price"
+    submit(run, 68.0, "TWX")
+    assert [order.collateral for order in submit(run, 1.5, option)] == [6_800]
+
+
+def test_limits_count_an_options_multiplier() -> None:
+    option = "TWX140621C00070000"
+    run = run_of([buy(2, option)], universe=("TWX", option), max_order_value="299")
+    assert not submit(run, 1.5, option)
+    assert denied(run)["figure"] == "300.0"
