@@ -76,4 +76,12 @@ def _kwargs_problems(
         try:
             cls(**injected, **kwargs)
         except ValueError as error:
-            yield Problem(field, str(error))
+            yield _placed(field, str(error), kwargs)
+
+
+def _placed(field: str, message: str, kwargs: Mapping[str, Any]) -> Problem:
+    """What lies inside of an argument (``fees.bps``) is named by its path, with which the sentence begins."""
+    name, _, rest = message.partition(" ")
+    if "." in name and name.split(".")[0] in kwargs:
+        return Problem(f"{field}.{name}", rest)
+    return Problem(field, message)
