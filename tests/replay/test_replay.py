@@ -24,7 +24,9 @@ from trading.engine.risk import Denial
 from trading.equity_watch import watch_of
 from trading.models import Mode, Run, RunBars, RunStatus
 from trading.paper_trading import PaperTradingSession
+from trading.recipes.reading import FOLDER
 from trading.replay import replay
+from trading.strategies import STRATEGIES as STRATEGIES_BY_NAME
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -86,6 +88,24 @@ def test_a_session_gives_the_same_again(house: Gatehouse, bars: str, strategy: s
     assert report.note == ""
     assert (report.bars, report.ledger_hash) == (summary.bars, summary.ledger_hash)
     assert report.facts > summary.fills > 0
+
+
+def shipped() -> dict[str, str]:
+    """A shipped recipe of each strategy, by the strategy."""
+    read = {name: recipes.load_named(name) for name in sorted(path.stem for path in FOLDER.glob("*.yaml"))}
+    return {one.strategy.cls: name for name, one in read.items()}
+
+
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES_BY_NAME))
+def test_a_session_of_each_shipped_strategy_gives_the_same_again(house: Gatehouse, strategy: str) -> None:
+    read = recipes.load_named(shipped()[strategy])
+    document = recipes.redacted(read)
+    document["session"] |= {"max_bars": 300, "duration_minutes": None}
+    over = made(house, document)
+    summary = run_session(over)
+    report = replay(row(over))
+    assert report.same, report.difference
+    assert (report.bars, report.ledger_hash) == (summary.bars, summary.ledger_hash)
 
 
 def test_the_file_that_fed_it_is_not_needed_again(house: Gatehouse, tmp_path: Any) -> None:
