@@ -48,7 +48,12 @@ def _trade(stack: LiveStack) -> dict[str, str]:
     stack.cli_json("bot", "save", "reversion", "--config", "sim_mean_reversion")
     stack.cli_json("bot", "backtest", "reversion")
     bot = stack.cli_json("bot", "save", "reversion", "--config", "alpaca_mean_rev")["id"]
+    grid = ("--grid", "fast=2:20:2", "--grid", "slow=25:70:5", "--walk-forward", "5")
+    sweep = stack.cli_json("sweep", "run", "--config", "sim_sma_cross", *grid, timeout=300)["id"]
     return {
+        "sweeps": "/ui/sweeps/",
+        "sweep": f"/ui/sweeps/{sweep}/",
+        "sweep-new": "/ui/sweeps/new/",
         "bots": "/ui/bots/",
         "bot": f"/ui/bots/{bot}/",
         "bot-new": "/ui/bots/new/",

@@ -72,7 +72,7 @@ class Claim:
 
     def __init__(self, sweep_id: UUID, most: int, grid: dict[str, Any]) -> None:
         """Claim up to ``most`` trials; with the first one of all the sweep is under way."""
-        self._keys = {"sweep": sweep_id, "claim": uuid4(), "seconds": LEASE_SECONDS}
+        self._keys: dict[str, Any] = {"sweep": sweep_id, "claim": uuid4(), "seconds": LEASE_SECONDS}
         self._renewed = time.monotonic()
         self._held = True
         self._started = 0

@@ -45,7 +45,7 @@ class Grid:
         at = np.searchsorted(times, self.times, side="right")
         levels = np.where(at > 0, equity[np.maximum(at - 1, 0)], starting_cash)
         before = np.concatenate(([starting_cash], levels[:-1]))
-        return np.divide(levels - before, before, out=np.zeros(len(levels)), where=before > 0)
+        return np.asarray(np.divide(levels - before, before, out=np.zeros(len(levels)), where=before > 0))
 
     def as_json(self) -> dict[str, Any]:
         return {"times": self.times.tolist(), "per_year": self.per_year}

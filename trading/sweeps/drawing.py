@@ -18,7 +18,7 @@ SHADES: Final = 4
 MOST_VALUES: Final = 24
 BINS: Final = 12
 #: How the trials that share a cell are put together.
-SUMMARIES: Final = {"median": median, "best": max, "worst": min}
+SUMMARIES: Final[dict[str, Callable[[list[float]], float]]] = {"median": median, "best": max, "worst": min}
 
 WIDTH, HEIGHT = 720, 200
 
@@ -35,15 +35,15 @@ def heat_map(trials: Sequence[Scored], x: str, y: str | None, summary: str = "me
     cells: dict[tuple[str, str], list[float]] = {}
     for params, score in trials:
         cells.setdefault((label_y(params[y] if y else ""), label_x(params[x])), []).append(score)
-    scores = {where: float(SUMMARIES[summary](found)) for where, found in cells.items()}
+    scores = {where: float(SUMMARIES[summary](shared)) for where, shared in cells.items()}
     reach = max(abs(score) for score in scores.values()) or 1.0
     rows = []
     for line in lines:
         row = []
         for column in columns:
-            score = scores.get((line, column))
-            shade = None if score is None else _shade(score / reach)
-            row.append({"column": column, "score": score, "shade": shade, "count": len(cells.get((line, column), ()))})
+            found = scores.get((line, column))
+            shade = None if found is None else _shade(found / reach)
+            row.append({"column": column, "score": found, "shade": shade, "count": len(cells.get((line, column), ()))})
         rows.append({"label": line, "cells": row})
     return {"columns": columns, "rows": rows, "x": x, "y": y}
 

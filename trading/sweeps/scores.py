@@ -17,7 +17,7 @@ def scores(objective: str, returns: Floats, per_year: float) -> Floats:
     """
     count = returns.shape[1]
     if objective == "total_return":
-        return np.prod(1 + returns, axis=1) - 1
+        return np.asarray(np.prod(1 + returns, axis=1) - 1)
     if objective == "calmar":
         curve = np.cumprod(1 + returns, axis=1)
         peaks = np.maximum.accumulate(np.maximum(curve, 1.0), axis=1)
@@ -25,12 +25,12 @@ def scores(objective: str, returns: Floats, per_year: float) -> Floats:
         return _over(annual, np.max(1 - curve / peaks, axis=1))
     mean = returns.mean(axis=1)
     if objective == "sortino":
-        return _over(mean, np.sqrt(np.mean(np.minimum(returns, 0.0) ** 2, axis=1))) * np.sqrt(per_year)
+        return _over(mean, np.sqrt(np.mean(np.minimum(returns, 0.0) ** 2, axis=1))) * float(np.sqrt(per_year))
     if objective == "sharpe":
         deviation = np.std(returns, axis=1, ddof=1) if count > 1 else np.zeros(len(returns))
-        return _over(mean, deviation) * np.sqrt(per_year)
+        return _over(mean, deviation) * float(np.sqrt(per_year))
     raise ValueError(f"{objective} is no objective")
 
 
 def _over(figure: Floats, risk: Floats) -> Floats:
-    return np.divide(figure, risk, out=np.full(len(figure), np.nan), where=risk > 1e-14)
+    return np.asarray(np.divide(figure, risk, out=np.full(len(figure), np.nan), where=risk > 1e-14))

@@ -133,4 +133,4 @@ def _sharpes(sums: Floats, squares: Floats, length: int) -> Floats:
     count = sums.shape[1] * length
     mean = sums.sum(axis=1) / count
     variance = np.maximum(0.0, squares.sum(axis=1) / count - mean**2) * count / (count - 1)
-    return np.divide(mean, np.sqrt(variance), out=np.zeros_like(mean), where=variance > 1e-28)
+    return np.asarray(np.divide(mean, np.sqrt(variance), out=np.zeros_like(mean), where=variance > 1e-28))

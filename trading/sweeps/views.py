@@ -82,7 +82,7 @@ def _heat(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
     y = request.GET.get("y", next((name for name in names if name != x), None))
     if x not in names or (y is not None and y not in names) or summary not in SUMMARIES:
         raise Http404("there is no such parameter")
-    trials = list(sweep.trials.filter(score__isnull=False).values_list("params", "score"))
+    trials = [(one, score) for one, score in sweep.trials.values_list("params", "score") if score is not None]
     return {
         "map": heat_map(trials, x, None if y == x else y, summary),
         "names": names,
