@@ -25,7 +25,7 @@ class Command(ProductCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         run = self.verb(parser, "run", self.run, "Run a backtest and print what it came to; Ctrl-C stops it.")
         run.add_argument("--config", required=True, help="a recipe's file, or its name in configs/paper")
-        run.add_argument("--data", help="bars from this CSV or Parquet file instead of the recipe's feed")
+        run.add_argument("--data", help="bars from this CSV or Parquet file, or folder of them, not the recipe's feed")
         run.add_argument("--celery", action="store_true", help="hand it to the workers and return; the shell may exit")
         listing = self.verb(parser, "list", self.listed, "List backtests, newest first.")
         listing.add_argument("--after", metavar="CURSOR", help="the `next` of the list before")
