@@ -101,6 +101,7 @@ class Engine(RunState):
         if denial is not None:
             self._deny(order, denial)
             return None
+        self.open.add(order)
         self._intend(order)
         return Submit(order)
 
@@ -146,6 +147,7 @@ class Engine(RunState):
         if denial is not None:
             self._deny(order, denial)
             return None
+        self.open.add(order)
         self._intend(order)
         return Replace(old, order)
 
@@ -176,8 +178,6 @@ class Engine(RunState):
     def _intend(self, order: OrderRecord) -> None:
         order.move_to(OrderStatus.INTENDED)
         self.orders[order.client_order_id] = order
-        if self.open.get(order.client_order_id) is None:
-            self.open.add(order)
         self.records.append(Record(Kind.ORDER_INTENDED, self.now, order, None, order.reason))
 
     def _refusal(self) -> Denial | None:

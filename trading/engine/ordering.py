@@ -28,7 +28,8 @@ class OrderMaker:
         position = self._positions.get(request.symbol)
         if position is None:
             raise InvalidValue(f"strategy asked to trade {request.symbol}, which is not in the universe")
-        order_id = self._next_id()
+        self._sequence += 1
+        order_id = f"{self._run_key}-{self._sequence}"
         order = OrderRecord(
             id=order_id,
             client_order_id=order_id,
@@ -94,10 +95,6 @@ class OrderMaker:
             reason=request.reason or order.reason,
         )
         return self.make(terms, now, order.parent_id, order.group, order.id)
-
-    def _next_id(self) -> str:
-        self._sequence += 1
-        return f"{self._run_key}-{self._sequence}"
 
 
 def children_of(order: OrderRecord, open_orders: OpenOrders) -> Iterator[OrderRecord]:

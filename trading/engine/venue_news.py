@@ -32,15 +32,13 @@ class VenueNews:
         state = self._state
         if update.time > state.now:
             state.now = update.time
-        if isinstance(update, OrderUpdate):
-            self._order(update)
-        elif isinstance(update, ExternalOrder):
+        if isinstance(update, ExternalOrder):
             self._external(update)
-        else:
+            return
+        if isinstance(update, CashUpdate):
             self._cash(update)
-
-    def _order(self, update: OrderUpdate) -> None:
-        order = self._state.orders.get(update.client_order_id)
+            return
+        order = state.orders.get(update.client_order_id)
         if order is None:
             raise InvalidValue(f"update for an unknown order {update.client_order_id}")
         if update.venue_order_id is not None:
@@ -52,7 +50,7 @@ class VenueNews:
         else:
             self._turn(order, update)
         if order.status in FINAL_STATUSES:
-            self._state.open.remove(order)
+            state.open.remove(order)
 
     def _turn(self, order: OrderRecord, update: OrderUpdate) -> None:
         status, kind = STATE_AFTER[update.kind]
