@@ -11,9 +11,11 @@ import pytest
 from tests.engine.builders import Script, buy, fill, update
 from tests.risk.waiting import eventually
 from tests.trading.sessions import LOW, Frames, Venue, ends, feed_of, minutes, run, session, statuses
-from trading import desk
+from trading import desk, ledger
 from trading.connections import connect
 from trading.engine.errors import Rejected, Transient, Unknown
+from trading.engine.linked import bracket
+from trading.engine.orders import CancelRequest, ReplaceRequest
 from trading.engine.updates import UpdateKind
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -191,3 +193,67 @@ def test_a_kill_cancels_at_once_while_a_commit_waits_for_the_database(house):
 
     ends(made, frames, "killed")
     assert statuses(made) == ["cancelled", "cancelled"]
+
+
+def test_a_cancel_that_the_venue_was_not_reached_for_leaves_the_order_as_it_was(house):
+    class Deaf(Venue):
+        asked = 0
+
+        async def cancel_order_async(self, order):
+            self.asked += 1
+            if self.asked == 1:
+                raise Transient("busy")
+            await super().cancel_order_async(order)
+
+    class Canceller(Script):
+        def on_bar(self, bar, context):
+            seen.append([order.status for order in context.open_orders()])
+            wanted = super().on_bar(bar, context)
+            return wanted or [CancelRequest(order.id, "too old") for order in context.open_orders()]
+
+    seen, venue = [], Deaf()
+    made = session(house, Canceller([buy(1, limit=LOW)]), minutes(4), brokerage=venue)
+    run(made)
+    assert seen == [[], ["accepted"], ["accepted"], []]
+    assert venue.asked == 2
+    assert statuses(made) == ["cancelled"]
+    assert ledger.verify(made.run_id).ok
+
+
+@pytest.mark.parametrize(
+    ("error", "new"), [(Rejected("too late"), "rejected"), (Transient("busy"), "unknown"), (None, "accepted")]
+)
+def test_a_replace_is_gated_and_its_errors_say_what_is_known_of_the_new_order(house, error, new):
+    class Replacing(Venue):
+        async def replace_order_async(self, order, by):
+            assert by.status == "submitted"
+            if error is not None:
+                raise error
+            await super().replace_order_async(order, by)
+
+    class Replacer(Script):
+        def on_bar(self, bar, context):
+            seen.append([order.status for order in context.open_orders()])
+            wanted = super().on_bar(bar, context)
+            return wanted or ([ReplaceRequest(order_id=order.id, qty=Decimal(3))
+                               for order in context.open_orders()] if len(seen) == 2 else [])  # fmt: skip
+
+    seen = []
+    made = session(house, Replacer([buy(1, limit=LOW)]), minutes(3), brokerage=Replacing())
+    run(made)
+    old = [] if error is None else ["accepted"]
+    assert seen[2] == [*old, *([new] if new != "rejected" else [])]
+
+
+def test_linked_orders_leave_in_one_call_and_are_refused_together(house):
+    calls = []
+
+    class Refusing(Venue):
+        async def submit_order_async(self, order, linked=()):
+            calls.append((order.qty, len(linked)))
+            raise Rejected("no brackets here")
+
+    made = session(house, Script([bracket(buy(2), Decimal(500), Decimal(1))]), minutes(2), brokerage=Refusing())
+    run(made)
+    assert calls == [(2, 2)]
+    assert statuses(made) == ["rejected"] * 3
