@@ -145,3 +145,21 @@ def test_the_digest_is_that_of_the_meaning():
     shuffled = dict(reversed(WHOLE.items()))
     assert recipes.sha256(parse(shuffled)) == recipes.sha256(parse(WHOLE))
     assert recipes.sha256(parse(changed(strategy__kwargs__fast=4))) != recipes.sha256(parse(WHOLE))
+
+
+def test_a_recipe_may_set_ticks_and_lots():
+    recipe = parse(changed(instruments={"AAPL": {"tick": "0.05", "lot": 100}}))
+    (apple,) = recipe.special_instruments().values()
+    assert (apple.symbol, apple.tick, apple.lot) == ("AAPL", Decimal("0.05"), Decimal(100))
+
+
+@pytest.mark.parametrize(
+    ("instruments", "field"),
+    [
+        ({"TSLA": {"lot": 1}}, "instruments.TSLA"),
+        ({"AAPL": {"tick": 0}}, "instruments.AAPL.tick"),
+        ({"AAPL": {"tik": 1}}, "instruments.AAPL.tik"),
+    ],
+)
+def test_ticks_and_lots_that_cannot_be_are_told_by_their_field(instruments, field):
+    assert fields(changed(instruments=instruments)) == [field]
