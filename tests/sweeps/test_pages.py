@@ -76,6 +76,7 @@ def test_a_finished_sweep_says_what_the_best_is_worth(operator: Client, done: Sw
 def test_the_heat_map_turns_to_other_parameters(operator: Client, done: Sweep) -> None:
     page = body(operator, f"{URL}{done.id}/?x=slow&y=fast&show=best")
     assert "fast ↓ slow →" in page
+    assert "fast ↓ slow →" in body(operator, f"{URL}{done.id}/?x=slow&y=slow")
     assert operator.get(f"{URL}{done.id}/?x=luck").status_code == 404
 
 

@@ -79,12 +79,16 @@ def _heat(request: HttpRequest, sweep: Sweep) -> dict[str, Any]:
     """The heat map of the two parameters that were asked for, by default the first two."""
     names = list(sweep.spec["parameters"])
     x, summary = request.GET.get("x", names[0]), request.GET.get("show", "median")
-    y = request.GET.get("y", next((name for name in names if name != x), None))
+    other = next((name for name in names if name != x), None)
+    y = request.GET.get("y", other)
     if x not in names or (y is not None and y not in names) or summary not in SUMMARIES:
         raise Http404("there is no such parameter")
+    if y == x:
+        # Who picks for one axis what is on the other one wants them turned.
+        y = other
     trials = [(one, score) for one, score in sweep.trials.values_list("params", "score") if score is not None]
     return {
-        "map": heat_map(trials, x, None if y == x else y, summary),
+        "map": heat_map(trials, x, y, summary),
         "names": names,
         "x": x,
         "y": y,
