@@ -72,7 +72,10 @@ def sharpes(bot: Bot | None, version: BotVersion | None) -> list[float | None] |
     """
     if bot is None:
         return None
-    finished = bot.runs.filter(mode=Mode.BACKTEST, status=RunStatus.COMPLETED, bot_version=version)
+    finished = bot.runs.filter(mode=Mode.BACKTEST, status=RunStatus.COMPLETED)
+    if version is not None:
+        # A version that goes back to an earlier recipe is tested as that was.
+        finished = finished.filter(bot_version__sha256=version.sha256)
     return [metrics.get("sharpe") for metrics in finished.values_list("metrics", flat=True)]
 
 

@@ -79,6 +79,9 @@ def test_only_a_version_that_was_tested_itself_may_trade(document: dict[str, Any
     assert refused.value.run.status == RunStatus.BLOCKED
     assert [one["tested"] for one in queries.versions(bot)] == [False, True]
     assert actions.start_paper(bot, principal=ME, version=1).status == RunStatus.QUEUED
+    actions.save_bot("crossing", document, principal=ME)
+    assert [one["tested"] for one in queries.versions(bot)] == [True, False, True]
+    assert actions.start_paper(bot, principal=ME).bot_version.number == 3
 
 
 def test_differences_are_field_by_field() -> None:

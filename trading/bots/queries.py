@@ -70,12 +70,12 @@ def detail(bot: Bot) -> Row:
 
 def versions(bot: Bot) -> list[Row]:
     """The versions, newest first; ``tested`` says whether the metadata gate finds the backtest that it asks for."""
-    sharpes: dict[int, list[float | None]] = {}
+    sharpes: dict[str, list[float | None]] = {}
     finished = bot.runs.filter(mode=Mode.BACKTEST, status=RunStatus.COMPLETED)
-    for version_id, metrics in finished.values_list("bot_version_id", "metrics"):
-        sharpes.setdefault(version_id, []).append(metrics.get("sharpe"))
+    for digest, metrics in finished.values_list("bot_version__sha256", "metrics"):
+        sharpes.setdefault(digest, []).append(metrics.get("sharpe"))
     return [
-        {**rows.version_row(version), "tested": counts_as_tested(sharpes.get(version.pk, []))}
+        {**rows.version_row(version), "tested": counts_as_tested(sharpes.get(version.sha256, []))}
         for version in bot.versions.order_by("-number")
     ]
 
