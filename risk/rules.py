@@ -33,8 +33,6 @@ _PRICE_WORDS: Final = {
     "trail_amount": "trail amount",
     "trail_percent": "trail percent",
 }
-_AUCTIONS: Final = frozenset({TimeInForce.OPG, TimeInForce.CLS})
-_IN_AUCTIONS: Final = frozenset({OrderType.MARKET, OrderType.LIMIT})
 
 
 def sane_quantity(order: OrderRecord, context: Context) -> Denial | None:
@@ -46,6 +44,8 @@ def sane_quantity(order: OrderRecord, context: Context) -> Denial | None:
 
 def sane_prices(order: OrderRecord, context: Context) -> Denial | None:
     """Each type has the prices that it needs, which can be paid, and no others."""
+    if order.type is OrderType.MARKET and _has_no_price(order):
+        return None
     needed, allowed = _PRICES[order.type]
     for name, word in _PRICE_WORDS.items():
         price = getattr(order, name)
@@ -59,6 +59,10 @@ def sane_prices(order: OrderRecord, context: Context) -> Denial | None:
     if order.type is OrderType.TRAILING_STOP:
         return _sane_trail(order)
     return None
+
+
+def _has_no_price(order: OrderRecord) -> bool:
+    return order.limit_price is order.stop_price is order.trail_amount is order.trail_percent is None
 
 
 def _sane_trail(order: OrderRecord) -> Denial | None:
@@ -80,7 +84,8 @@ def sane_time_in_force(order: OrderRecord, context: Context) -> Denial | None:
     elif order.expires_at is not None:
         message = f"only a gtd order expires at a time; this is a {order.time_in_force} order"
         return Denial(code="expires_at_unexpected", message=message)
-    if order.time_in_force in _AUCTIONS and order.type not in _IN_AUCTIONS:
+    auction = order.time_in_force is TimeInForce.OPG or order.time_in_force is TimeInForce.CLS
+    if auction and order.type is not OrderType.MARKET and order.type is not OrderType.LIMIT:
         message = f"an {order.time_in_force} order is a market or a limit order, not a {order.type} order"
         return Denial(code="not_in_auctions", message=message)
     return None
@@ -89,8 +94,7 @@ def sane_time_in_force(order: OrderRecord, context: Context) -> Denial | None:
 def on_tick_and_lot(order: OrderRecord, context: Context) -> Denial | None:
     """Prices and quantities are whole steps of the instrument's tick and lot."""
     instrument = context.instrument(order.symbol)
-    for name in ("limit_price", "stop_price"):
-        price = getattr(order, name)
+    for name, price in (("limit_price", order.limit_price), ("stop_price", order.stop_price)):
         if price is not None and not instrument.is_on_tick(price):
             tick = instrument.tick_at(price)
             message = f"{_PRICE_WORDS[name]} {price} is no multiple of the tick {tick} of {order.symbol}"
