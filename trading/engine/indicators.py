@@ -39,37 +39,31 @@ class Indicator(msgspec.Struct):
 
 
 class Window(msgspec.Struct, gc=False):
-    """The last ``size`` integers; ``at`` is the place of the oldest once it is full."""
+    """The last integers; ``at`` is the place of the oldest once there are as many as it may hold."""
 
-    size: int
     values: list[int] = []
     at: int = 0
 
-    @property
-    def full(self) -> bool:
-        return len(self.values) == self.size
-
-    def push(self, value: int) -> int:
+    def push(self, value: int, size: int) -> int:
         """Take ``value`` in; returns what had to leave for it, 0 for nothing."""
         values, at = self.values, self.at
-        if len(values) < self.size:
+        if len(values) < size:
             values.append(value)
             return 0
         oldest = values[at]
         values[at] = value
-        self.at = at + 1 if at + 1 < self.size else 0
+        self.at = at + 1 if at + 1 < size else 0
         return oldest
 
 
 class _Windowed(Indicator):
     """What looks at the last ``period`` integers."""
 
-    window: Window = msgspec.field(default_factory=lambda: Window(0))
+    window: Window = msgspec.field(default_factory=Window)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.window.size:
-            self.window.size = self.period
+    @property
+    def _full(self) -> bool:
+        return len(self.window.values) == self.period
 
 
 class Sma(_Windowed):
@@ -79,29 +73,52 @@ class Sma(_Windowed):
 
     def update(self, value: float) -> float | None:
         step = ticks(value)
-        self.total += step - self.window.push(step)
-        if self.window.full:
+        self.total += step - self.window.push(step, self.period)
+        if self._full:
             self.value = self.total / (self.period * TICKS_PER_UNIT)
         return self.value
 
 
-class _Moments(Indicator):
-    """The last ``period`` integers, ``at`` being the place of the oldest, with their exact sum and sum of squares."""
+class Bollinger(_Windowed):
+    """Bollinger bands: ``value`` is the mean of the last ``period`` values, ``upper`` and ``lower`` lie ``width``
+    population standard deviations from it."""
+
+    width: float = 2.0
+    upper: float | None = None
+    lower: float | None = None
+    total: int = 0
+    squares: int = 0
+
+    def update(self, value: float) -> float | None:
+        step, n = ticks(value), self.period
+        oldest = self.window.push(step, self.period)
+        self.total += step - oldest
+        self.squares += step * step - oldest * oldest
+        if self._full:
+            mean = self.total / (n * TICKS_PER_UNIT)
+            reach = self.width * sqrt((n * self.squares - self.total * self.total) / _SQUARED) / n
+            self.value, self.upper, self.lower = mean, mean + reach, mean - reach
+        return self.value
+
+
+class ZScore(Indicator):
+    """How many population standard deviations the newest value lies above the mean of the last ``period`` values.
+
+    None also while all of them are equal. From exact sums: (n x - S) / sqrt(n Q - S^2). It keeps its window itself,
+    ``at`` being the place of the oldest value: what a strategy asks for in every bar should not cost three calls.
+    """
 
     values: list[int] = []
     at: int = 0
     total: int = 0
     squares: int = 0
 
-    def _take(self, step: int) -> int:
-        """Count one in; returns n squares - total^2, which is n^2 times the population variance, -1 before n.
-
-        It keeps the window itself: a strategy may ask for nothing else in a bar, so a call counts.
-        """
+    def update(self, value: float) -> float | None:
         values, n = self.values, self.period
+        step = round(value * TICKS_PER_UNIT)
+        oldest = 0
         if len(values) < n:
             values.append(step)
-            oldest = 0
         else:
             at = self.at
             oldest = values[at]
@@ -109,36 +126,8 @@ class _Moments(Indicator):
             self.at = at + 1 if at + 1 < n else 0
         total = self.total = self.total + step - oldest
         squares = self.squares = self.squares + step * step - oldest * oldest
-        return n * squares - total * total if len(values) == n else -1
-
-
-class Bollinger(_Moments):
-    """Bollinger bands: ``value`` is the mean of the last ``period`` values, ``upper`` and ``lower`` lie ``width``
-    population standard deviations from it."""
-
-    width: float = 2.0
-    upper: float | None = None
-    lower: float | None = None
-
-    def update(self, value: float) -> float | None:
-        spread = self._take(ticks(value))
-        if spread >= 0:
-            mean = self.total / (self.period * TICKS_PER_UNIT)
-            reach = self.width * sqrt(spread / _SQUARED) / self.period
-            self.value, self.upper, self.lower = mean, mean + reach, mean - reach
-        return self.value
-
-
-class ZScore(_Moments):
-    """How many population standard deviations the newest value lies above the mean of the last ``period`` values.
-
-    None also while all of them are equal. From exact sums: (n x - S) / sqrt(n Q - S^2).
-    """
-
-    def update(self, value: float) -> float | None:
-        step = round(value * TICKS_PER_UNIT)
-        spread = self._take(step)
-        z = self.value = (self.period * step - self.total) / sqrt(spread) if spread > 0 else None
+        spread = n * squares - total * total
+        z = self.value = (n * step - total) / sqrt(spread) if spread > 0 and len(values) == n else None
         return z
 
 
@@ -147,8 +136,8 @@ class RateOfChange(_Windowed):
 
     def update(self, value: float) -> float | None:
         step = ticks(value)
-        full = self.window.full
-        before = self.window.push(step)
+        full = self._full
+        before = self.window.push(step, self.period)
         if full:
             self.value = step / before - 1.0
         return self.value
@@ -259,21 +248,16 @@ class RollingVwap(_Windowed):
     """Volume-weighted average of the typical price (high + low + close) / 3 over the last ``period`` bars; None while
     nothing was traded in them."""
 
-    volumes: Window = msgspec.field(default_factory=lambda: Window(0))
+    volumes: Window = msgspec.field(default_factory=Window)
     traded: int = 0
     volume: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.volumes.size:
-            self.volumes.size = self.period
 
     def update(self, bar: Bar) -> float | None:
         volume = ticks(bar.volume)
         traded = _typical(bar) * volume
-        self.traded += traded - self.window.push(traded)
-        self.volume += volume - self.volumes.push(volume)
-        known = self.volume and self.window.full
+        self.traded += traded - self.window.push(traded, self.period)
+        self.volume += volume - self.volumes.push(volume, self.period)
+        known = self.volume and self._full
         self.value = self.traded / (3 * TICKS_PER_UNIT * self.volume) if known else None
         return self.value
 
