@@ -34,6 +34,12 @@ _PRICE_WORDS: Final = {
     "trail_percent": "trail percent",
 }
 
+# Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
+_GTD: Final = TimeInForce.GTD
+_TRAILING_STOP: Final = OrderType.TRAILING_STOP
+_SELL: Final = Side.SELL
+_BUY: Final = Side.BUY
+
 
 def sane_quantity(order: OrderRecord, context: Context) -> Denial | None:
     qty = order.qty
@@ -56,7 +62,7 @@ def sane_prices(order: OrderRecord, context: Context) -> Denial | None:
             return Denial(code=f"{name}_unexpected", message=f"{_a(order.type)} order has no {word}")
         elif not price.is_finite() or price <= _ZERO:
             return Denial(code=f"bad_{name}", message=f"{word} {price} must be a positive number")
-    if order.type is OrderType.TRAILING_STOP:
+    if order.type is _TRAILING_STOP:
         return _sane_trail(order)
     return None
 
@@ -76,7 +82,7 @@ def _sane_trail(order: OrderRecord) -> Denial | None:
 
 def sane_time_in_force(order: OrderRecord, context: Context) -> Denial | None:
     """``gtd`` alone has a time to expire at, and that lies ahead; the auctions take market and limit orders."""
-    if order.time_in_force is TimeInForce.GTD:
+    if order.time_in_force is _GTD:
         if order.expires_at is None:
             return Denial(code="expires_at_missing", message="a gtd order needs the time at which it expires")
         if order.expires_at <= context.now:
@@ -153,7 +159,7 @@ def nothing_unknown(order: OrderRecord, context: Context) -> Denial | None:
 
 def allowed_short(order: OrderRecord, context: Context) -> Denial | None:
     """A cash account sells nothing short, and nobody an option whose underlying has no price."""
-    if not order.collateral or order.side is not Side.SELL:
+    if not order.collateral or order.side is not _SELL:
         return None
     if context.account is AccountType.CASH:
         message = f"a cash account holds {context.qty(order.symbol)} {order.symbol} and sells nothing short"
@@ -198,7 +204,7 @@ def max_position_value(order: OrderRecord, context: Context, limit: Decimal) -> 
         return None
     units = order.qty + context.open_qty(order.symbol, order.side)
     held = context.qty(order.symbol)
-    value = abs(held + units if order.side is Side.BUY else held - units) * _unit_value(order, context)
+    value = abs(held + units if order.side is _BUY else held - units) * _unit_value(order, context)
     if value <= limit:
         return None
     message = f"{order.symbol} would come to {value:.2f}, over {limit}"

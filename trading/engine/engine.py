@@ -28,6 +28,11 @@ from trading.engine.venue_news import VenueNews
 NO_EFFECTS: Final[tuple[Effect, ...]] = ()
 #: States of an order whose terms can be replaced at the venue.
 _REPLACEABLE: Final = frozenset({OrderStatus.SUBMITTED, OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED})
+# Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
+_INTENDED: Final = OrderStatus.INTENDED
+_SUBMITTED: Final = OrderStatus.SUBMITTED
+_ORDER_INTENDED: Final = Kind.ORDER_INTENDED
+_ORDER_SUBMITTED: Final = Kind.ORDER_SUBMITTED
 
 
 class Engine(RunState):
@@ -164,7 +169,7 @@ class Engine(RunState):
             return None
         if order.status is OrderStatus.PENDING_CANCEL:
             return None
-        if order.status is OrderStatus.INTENDED:
+        if order.status is _INTENDED:
             for child in children_of(order, self.open):
                 self._cancel(child, "the order that it waits for was cancelled")
         return self._cancel(order, request.reason)
@@ -176,9 +181,9 @@ class Engine(RunState):
         return order
 
     def _intend(self, order: OrderRecord) -> None:
-        order.move_to(OrderStatus.INTENDED)
+        order.move_to(_INTENDED)
         self.orders[order.client_order_id] = order
-        self.records.append(Record(Kind.ORDER_INTENDED, self.now, order, None, order.reason))
+        self.records.append(Record(_ORDER_INTENDED, self.now, order, None, order.reason))
 
     def _refusal(self) -> Denial | None:
         if not self.refusing:
@@ -201,8 +206,8 @@ class Engine(RunState):
     def on_submitted(self, *orders: OrderRecord) -> None:
         """The driver is about to send these orders, which are linked where they are several."""
         for order in orders:
-            order.move_to(OrderStatus.SUBMITTED)
-            self.records.append(Record(Kind.ORDER_SUBMITTED, self.now, order))
+            order.move_to(_SUBMITTED)
+            self.records.append(Record(_ORDER_SUBMITTED, self.now, order))
 
     def on_withheld(self, order: OrderRecord, denial: Denial, *linked: OrderRecord) -> None:
         """The order gate did not let this order, and those linked with it, leave."""
@@ -227,7 +232,7 @@ class Engine(RunState):
         return [effect for effect in asked if effect is not None]
 
     def _cancel(self, order: OrderRecord, reason: str) -> Cancel | None:
-        if order.status is OrderStatus.INTENDED:
+        if order.status is _INTENDED:
             order.move_to(OrderStatus.CANCELLED)
             order.reason = reason or order.reason
             self.records.append(Record(Kind.ORDER_CANCELLED, self.now, order, reason=reason))

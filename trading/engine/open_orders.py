@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from typing import Final
 
 from trading.engine.orders import OrderRecord, Side
 from trading.engine.portfolio import ZERO, Position
 
 #: Equity that one unit of an order ties up where it opens exposure.
 UnitCost = Callable[[OrderRecord], Decimal]
+
+# Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
+_BUY: Final = Side.BUY
 
 
 class _Side:
@@ -35,7 +39,7 @@ class _Book:
         self.committed = ZERO
 
     def side(self, side: Side) -> _Side:
-        return self.buys if side is Side.BUY else self.sells
+        return self.buys if side is _BUY else self.sells
 
 
 class OpenOrders:
@@ -128,7 +132,7 @@ class OpenOrders:
             symbol = self._changed.pop()
             book = self._books.get(symbol)
             if book is not None:
-                now = max(self._opening(symbol, Side.BUY), self._opening(symbol, Side.SELL)) if book.orders else ZERO
+                now = max(self._opening(symbol, _BUY), self._opening(symbol, Side.SELL)) if book.orders else ZERO
                 self._committed += now - book.committed
                 book.committed = now
         return self._committed
@@ -146,7 +150,7 @@ class OpenOrders:
     def _closable(self, symbol: str, side: Side) -> Decimal:
         """Units held that an order of this side closes before it opens any."""
         held = self._positions[symbol].qty
-        return max(-held if side is Side.BUY else held, ZERO)
+        return max(-held if side is _BUY else held, ZERO)
 
     def required(self, order: OrderRecord) -> Decimal:
         """Equity that a new order adds to what is `committed`."""
@@ -154,7 +158,7 @@ class OpenOrders:
         if order.reduce_only or not self.any_of(symbol):
             return order.collateral
         here = self._opening(symbol, order.side)
-        other = self._opening(symbol, Side.SELL if order.side is Side.BUY else Side.BUY)
+        other = self._opening(symbol, Side.SELL if order.side is _BUY else _BUY)
         return max(self._opening(symbol, order.side, order), other) - max(here, other)
 
     def open_qty(self, symbol: str, side: Side) -> Decimal:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from typing import Final
 
 from trading.engine.errors import InvalidValue
 from trading.engine.open_orders import OpenOrders
 from trading.engine.orders import OrderRecord, OrderRequest, OrderStatus, ReplaceRequest, Side
 from trading.engine.portfolio import Portfolio
 from trading.engine.updates import ExternalOrder
+
+# Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
+_BUY: Final = Side.BUY
 
 
 class OrderMaker:
@@ -130,7 +134,7 @@ def external_order(told: ExternalOrder, held: Decimal) -> OrderRecord:
 
 
 def _signal(request: OrderRequest, held: Decimal) -> str:
-    signed = request.qty if request.side is Side.BUY else -request.qty
+    signed = request.qty if request.side is _BUY else -request.qty
     return "flat" if held and signed == -held else request.side.value
 
 

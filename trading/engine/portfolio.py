@@ -12,6 +12,8 @@ from trading.engine.orders import Side
 
 ZERO: Final = Decimal(0)
 _COST_STEP: Final = Decimal("1e-12")
+# Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
+_BUY: Final = Side.BUY
 
 
 class Position:
@@ -113,7 +115,7 @@ class Portfolio:
 
     def trade(self, symbol: str, side: Side, qty: Decimal, price: Decimal, fee: Decimal) -> Position:
         """Book one execution of ``qty`` units at ``price``; returns the position after it."""
-        signed = qty if side is Side.BUY else qty.copy_negate()
+        signed = qty if side is _BUY else qty.copy_negate()
         position = self.position(symbol)
         position.trade(signed, price)
         if position.qty:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Final
 
 from trading.engine.bars import Bar
 from trading.engine.instruments import Instrument, instrument_of
@@ -14,6 +15,10 @@ from trading.engine.orders import OrderRecord, Side
 from trading.engine.portfolio import ZERO, Portfolio, Position
 from trading.engine.records import Kind, Record
 from trading.engine.timers import Timers
+
+# Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
+_SELL: Final = Side.SELL
+_MARGIN: Final = AccountType.MARGIN
 
 
 class RunState:
@@ -115,7 +120,7 @@ class RunState:
         at = (self.bars, self.fills)
         if at != self._tied_at:
             self._tied_at = at
-            paid_in_full = self.account is not AccountType.MARGIN
+            paid_in_full = self.account is not _MARGIN
             self._tied = sum(
                 (
                     abs(held.qty) * self._initial(held.symbol, held.price, held.qty < 0) - held.market_value
@@ -131,7 +136,7 @@ class RunState:
         price = order.limit_price if order.limit_price is not None else order.stop_price
         if price is None or not price.is_finite() or price <= 0:
             price = self._positions[order.symbol].price
-        return self._initial(order.symbol, price, order.side is Side.SELL)
+        return self._initial(order.symbol, price, order.side is _SELL)
 
     def _initial(self, symbol: str, price: Decimal, short: bool) -> Decimal:
         instrument = self._instruments.get(symbol)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from trading.engine.errors import InvalidValue
 from trading.engine.ordering import external_order
@@ -18,6 +19,13 @@ from trading.engine.updates import (
     UpdateKind,
     VenueUpdate,
 )
+
+# Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
+_FILL: Final = UpdateKind.FILL
+_CANCEL_REFUSED: Final = UpdateKind.CANCEL_REFUSED
+_PENDING_CANCEL: Final = OrderStatus.PENDING_CANCEL
+_FILLED: Final = OrderStatus.FILLED
+_ORDER_FILLED: Final = Kind.ORDER_FILLED
 
 
 class VenueNews:
@@ -43,9 +51,9 @@ class VenueNews:
             raise InvalidValue(f"update for an unknown order {update.client_order_id}")
         if update.venue_order_id is not None:
             order.venue_order_id = update.venue_order_id
-        if update.kind is UpdateKind.FILL:
+        if update.kind is _FILL:
             self._fill(order, update)
-        elif update.kind is UpdateKind.CANCEL_REFUSED:
+        elif update.kind is _CANCEL_REFUSED:
             self._restore(order, update)
         else:
             self._turn(order, update)
@@ -55,7 +63,7 @@ class VenueNews:
     def _turn(self, order: OrderRecord, update: OrderUpdate) -> None:
         status, kind = STATE_AFTER[update.kind]
         news_to = NEWS_TO.get(update.kind, OPEN_STATUSES)
-        if order.status is OrderStatus.PENDING_CANCEL and order.before_cancel in news_to:
+        if order.status is _PENDING_CANCEL and order.before_cancel in news_to:
             order.before_cancel = status
         if order.status not in news_to:
             return
@@ -64,7 +72,7 @@ class VenueNews:
         self._state.records.append(Record(kind, update.time, order, None, update.reason))
 
     def _restore(self, order: OrderRecord, update: OrderUpdate) -> None:
-        if order.status is not OrderStatus.PENDING_CANCEL:
+        if order.status is not _PENDING_CANCEL:
             return
         order.move_to(OrderStatus.PARTIALLY_FILLED if order.filled_qty else order.before_cancel)
         data = {"status": order.status.value}
@@ -105,7 +113,7 @@ class VenueNews:
             order_filled_qty=filled,
             order_avg_price=order.avg_fill_price,
         )
-        state.records.append(Record(Kind.ORDER_FILLED, update.time, order, fill, update.reason))
+        state.records.append(Record(_ORDER_FILLED, update.time, order, fill, update.reason))
         if filled > order.qty:
             state.halt("overfill", f"an order for {order.qty} {order.symbol} was filled for {filled}")
 
@@ -133,8 +141,8 @@ class VenueNews:
 def _go_on_filled(order: OrderRecord, filled: Decimal) -> None:
     """Enter the state after a fill. A part of an order ends no cancel that is under way and revives nothing."""
     if filled >= order.qty:
-        order.move_to(OrderStatus.FILLED)
-    elif order.status is not OrderStatus.PENDING_CANCEL and order.status not in FINAL_STATUSES:
+        order.move_to(_FILLED)
+    elif order.status is not _PENDING_CANCEL and order.status not in FINAL_STATUSES:
         order.move_to(OrderStatus.PARTIALLY_FILLED)
 
 
