@@ -25,6 +25,10 @@ _OVER: Final = {
     TimeInForce.OPG: "it was not filled in the opening auction",
     TimeInForce.CLS: "it was not filled in the closing auction",
 }
+# Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
+_ACCEPTED: Final = UpdateKind.ACCEPTED
+_GTC: Final = TimeInForce.GTC
+_TRAILING_STOP: Final = OrderType.TRAILING_STOP
 
 
 class FillAt(StrEnum):
@@ -162,9 +166,9 @@ class Book:
 
     def _enter(self, work: WorkingOrder) -> None:
         order = work.order
-        self._tell(UpdateKind.ACCEPTED, order)
+        self._tell(_ACCEPTED, order)
         self._resting.setdefault(order.symbol, {})[work.key] = work
-        if order.time_in_force is not TimeInForce.GTC:
+        if order.time_in_force is not _GTC:
             self._set_end(work)
 
     def _set_end(self, work: WorkingOrder) -> None:
@@ -185,7 +189,7 @@ class Book:
 
     def _begin(self, work: WorkingOrder) -> None:
         """Show a new order the close at which it was made: to trade there, or for its trailing stop to start from."""
-        if not self._at_close and work.type is not OrderType.TRAILING_STOP:
+        if not self._at_close and work.type is not _TRAILING_STOP:
             return
         order = work.order
         bar = self.bars.get(order.symbol)
@@ -195,7 +199,7 @@ class Book:
             seen = Seen(bar, self.interval)
             if not work.auction or closes_in(work, seen):
                 self._crossing.at_close(seen, work)
-        elif work.type is OrderType.TRAILING_STOP:
+        elif work.type is _TRAILING_STOP:
             trail(work, Seen(bar).close(work.buy))
 
     def _expire(self, _: int) -> None:
@@ -211,7 +215,7 @@ class Book:
         self._introduced += 1
         name = f"{self._traded_by[symbol]}-x{self._introduced}"
         side = Side.BUY if units > 0 else Side.SELL
-        terms = OrderRequest(symbol=symbol, side=side, qty=abs(units), time_in_force=TimeInForce.GTC, reduce_only=True)
+        terms = OrderRequest(symbol=symbol, side=side, qty=abs(units), time_in_force=_GTC, reduce_only=True)
         self.emit(ExternalOrder(name, self.now, terms, f"sim-{name}", reason))
         order = OrderRecord(
             id=name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from brokers.account import Account
 from brokers.executions import Execution
@@ -13,6 +14,9 @@ from brokers.working import ZERO, WorkingOrder
 from trading.engine.bars import Bar
 from trading.engine.orders import TimeInForce
 from trading.engine.updates import OrderUpdate, UpdateKind
+
+# Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
+_FILL: Final = UpdateKind.FILL
 
 
 class Filler:
@@ -63,7 +67,7 @@ class Filler:
         work.executions += 1
         work.left -= qty
         name = f"{work.key}/{work.executions}"
-        return OrderUpdate(UpdateKind.FILL, work.key, now, execution_id=name, qty=qty, price=price, fee=fee)
+        return OrderUpdate(_FILL, work.key, now, execution_id=name, qty=qty, price=price, fee=fee)
 
     def _worsened(self, work: WorkingOrder, price: Decimal, quoted: bool, share: Decimal) -> Decimal:
         if self._slippage is not None:

@@ -16,6 +16,11 @@ ZERO: Final = Decimal(0)
 NEVER: Final = 2**63 - 1
 
 _STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
+# Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
+_IOC: Final = TimeInForce.IOC
+_FOK: Final = TimeInForce.FOK
+_MARKET: Final = OrderType.MARKET
+_BUY: Final = Side.BUY
 
 
 class Pool:
@@ -80,16 +85,16 @@ class WorkingOrder(msgspec.Struct, eq=False):
     def of(cls, order: OrderRecord, instrument: Instrument, live_from: int = 0) -> WorkingOrder:
         """The order as it enters the book."""
         tif = order.time_in_force
-        immediate = tif is TimeInForce.IOC or tif is TimeInForce.FOK
+        immediate = tif is _IOC or tif is _FOK
         level = None
-        if order.type is not OrderType.MARKET and not immediate and not order.reduce_only:
+        if order.type is not _MARKET and not immediate and not order.reduce_only:
             price = order.limit_price if order.stop_price is None else order.stop_price
             level = None if price is None else float(price)
         return cls(
             order,
             order.client_order_id,
             order.type,
-            order.side is Side.BUY,
+            order.side is _BUY,
             order.qty,
             order.limit_price,
             order.stop_price,
