@@ -31,7 +31,7 @@ class System:
 SYSTEMS = (
     System("AlphaSwarm", "ours"),
     System("bare loop", "loop"),
-    System("nautilus_trader", "nautilus", ("nautilus_trader==1.221.0",)),
+    System("nautilus_trader", "nautilus", ("nautilus_trader==1.221.0",), fills="same close"),
     System("backtrader", "backtrader", ("backtrader==1.9.78.123", "numpy", "pandas"), most=100_000),
     System("backtesting.py", "backtesting_py", ("backtesting==0.6.6",)),
     System("vnpy CTA", "vnpy", ("vnpy==4.5.0", "vnpy_ctastrategy==1.4.1")),
