@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from trading.engine.bars import Bar
+from trading.engine.errors import InvalidValue
+from trading.engine.instruments import Instrument
 from trading.engine.margin import AccountType
 from trading.engine.orders import OrderRecord
 from trading.engine.updates import VenueUpdate
+
+STARTING_CASH: Final = Decimal(100_000)
 
 
 class VenuePosition(msgspec.Struct, frozen=True):
@@ -36,12 +41,39 @@ class VenueAccount(msgspec.Struct, frozen=True):
     buying_power: Decimal
 
 
-class IBrokerage(ABC):
-    """A venue by blocking calls. Updates gather until `drain_updates` takes them."""
+class Venue:
+    """What a driver knows of any venue.
+
+    ``live`` is whether the money is real. ``starting_cash`` is what the run's books begin with, and flat: at a real
+    venue the part of the account that the run may use. A ``shared`` account holds orders, positions and money that are
+    none of the run's.
+    """
 
     venue: str
     live: bool = False
+    shared: bool = False
     account_type: AccountType = AccountType.UNLEVERED
+    starting_cash: Decimal = STARTING_CASH
+
+    def expect(self, interval: int, instruments: Mapping[str, Instrument]) -> None:
+        """Hear what bars there will be, one every ``interval`` ns (0 while unknown), and which instruments trade by
+        other rules than their symbols say. For simulated venues."""
+
+    def on_bar(self, bar: Bar) -> bool:
+        """See a market bar before the strategy does; whether that may have made updates. For simulated venues."""
+        return False
+
+
+def read_cash(starting_cash: Decimal | float) -> Decimal:
+    """The cash that a recipe gives a run; raises `InvalidValue` unless it is more than zero."""
+    cash = Decimal(str(starting_cash))
+    if not cash.is_finite() or cash <= 0:
+        raise InvalidValue(f"starting_cash must be more than zero, not {starting_cash}")
+    return cash
+
+
+class IBrokerage(Venue, ABC):
+    """A venue by blocking calls. Updates gather until `drain_updates` takes them."""
 
     @abstractmethod
     def connect(self) -> None:
@@ -88,17 +120,10 @@ class IBrokerage(ABC):
     @abstractmethod
     def query_account(self) -> VenueAccount: ...
 
-    def on_bar(self, bar: Bar) -> bool:
-        """See a market bar before the strategy does; whether that may have made updates. For simulated venues."""
-        return False
 
-
-class IAsyncBrokerage(ABC):
+class IAsyncBrokerage(Venue, ABC):
     """A venue by awaitable calls. Updates arrive on ``_order_event_queue``."""
 
-    venue: str
-    live: bool = False
-    account_type: AccountType = AccountType.UNLEVERED
     _order_event_queue: asyncio.Queue[VenueUpdate]
 
     @abstractmethod
@@ -128,7 +153,3 @@ class IAsyncBrokerage(ABC):
 
     @abstractmethod
     async def query_account_async(self) -> VenueAccount: ...
-
-    def on_bar(self, bar: Bar) -> bool:
-        """See a market bar before the strategy does; whether that may have made updates. For simulated venues."""
-        return False

@@ -12,11 +12,12 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, ClassVar, Final, TypeVar
 
 import requests
 
-from brokers.base import VenueAccount, VenuePosition
+from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
 from brokers.known_orders import KnownOrders
 from brokers.pacing import RateLimit
 from brokers.sightings import VenueOrder
@@ -57,8 +58,9 @@ class RestBrokerage(ThreadedBrokerage):
         headers: Mapping[str, str],
         limit: RateLimit | None = None,
         poll_seconds: float = POLL_SECONDS,
+        starting_cash: Decimal | float = STARTING_CASH,
     ) -> None:
-        super().__init__()
+        super().__init__(starting_cash)
         self.base_url = base_url.rstrip("/")
         self._session = requests.Session()
         self._session.headers.update(headers)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from brokers.account import Account
 from brokers.arrivals import read_arrivals
-from brokers.base import IAsyncBrokerage, IBrokerage, VenueAccount, VenuePosition
+from brokers.base import STARTING_CASH, IAsyncBrokerage, IBrokerage, VenueAccount, VenuePosition, read_cash
 from brokers.book import Book, FillAt, Hours
 from brokers.custody import Custody
 from brokers.fees import read_fees
@@ -53,16 +53,14 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
         slippage: Mapping[str, Any] | Literal["none"] | None = None,
         fees: Mapping[str, Any] | Literal["none"] | None = None,
         latency_ms: float = 0,
-        starting_cash: Decimal | float = Decimal(100_000),
+        starting_cash: Decimal | float = STARTING_CASH,
         hours: Literal["any", "regular"] = "any",
         account: Literal["unlevered", "cash", "margin"] = "unlevered",
         borrow_rate: Mapping[str, Any] | Decimal | float | None = None,
         interest: Mapping[str, Any] | None = None,
         arrivals: Mapping[str, Any] | None = None,
     ) -> None:
-        self.starting_cash = Decimal(str(starting_cash))
-        if not self.starting_cash.is_finite() or self.starting_cash <= 0:
-            raise InvalidValue(f"starting_cash must be more than zero, not {starting_cash}")
+        self.starting_cash = read_cash(starting_cash)
         if latency_ms < 0:
             raise InvalidValue(f"latency_ms must be zero or more, not {latency_ms}")
         self._updates: list[VenueUpdate] = []
@@ -96,6 +94,10 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
     def instruments(self) -> dict[str, Instrument]:
         """The instruments that trade by other rules than their symbols say."""
         return self._book.instruments
+
+    def expect(self, interval: int, instruments: Mapping[str, Instrument]) -> None:
+        self.interval = interval
+        self.instruments.update(instruments)
 
     @property
     def slippage_paid(self) -> Decimal:

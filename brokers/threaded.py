@@ -7,9 +7,10 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import TypeVar
 
-from brokers.base import IAsyncBrokerage, IBrokerage, VenueAccount, VenuePosition
+from brokers.base import STARTING_CASH, IAsyncBrokerage, IBrokerage, VenueAccount, VenuePosition, read_cash
 from trading.engine.orders import OrderRecord
 from trading.engine.updates import VenueUpdate
 
@@ -23,9 +24,13 @@ class ThreadedBrokerage(IBrokerage, IAsyncBrokerage):
     """An adapter writes the blocking form and calls `tell` from whatever thread it hears the venue in.
 
     Cancels have threads of their own, so that none ever waits behind a call that the venue does not answer.
+    ``starting_cash`` is the part of the account that the run may use.
     """
 
-    def __init__(self) -> None:
+    shared = True
+
+    def __init__(self, starting_cash: Decimal | float = STARTING_CASH) -> None:
+        self.starting_cash = read_cash(starting_cash)
         self._order_event_queue: asyncio.Queue[VenueUpdate] = asyncio.Queue()
         self._updates: deque[VenueUpdate] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -105,8 +105,7 @@ class Parts:
 
     def expect(self, interval: int) -> None:
         """Tell the venue what bars there will be: one every ``interval`` nanoseconds."""
-        self.brokerage.interval = interval
-        self.brokerage.instruments.update(self.recipe.special_instruments())
+        self.brokerage.expect(interval, self.recipe.special_instruments())
 
 
 def assemble(recipe: Recipe, **secrets: Any) -> Parts:

@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from brokers.alpaca import mapping
 from brokers.alpaca.terms import DUPLICATE_ID, HINT, Refusal
-from brokers.base import VenueAccount, VenuePosition
+from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
 from brokers.known_orders import KnownOrders
 from brokers.pacing import RateLimit
 from brokers.threaded import ThreadedBrokerage
@@ -54,8 +55,9 @@ class AlpacaBrokerage(ThreadedBrokerage):
         stream_url: str = "",
         data_url: str = "",
         poll_seconds: float = 1.0,
+        starting_cash: Decimal | float = STARTING_CASH,
     ) -> None:
-        super().__init__()
+        super().__init__(starting_cash)
         self.live = not paper
         self._credentials = (api_key, secret_key, paper)
         self._urls = (base_url, stream_url)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from brokers.base import VenueAccount, VenuePosition
+from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
 from brokers.ibkr import mapping
 from brokers.ibkr.executions import Executions
 from brokers.ibkr.wire import IbThread
@@ -54,8 +54,9 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         exchange: str = "SMART",
         currency: str = "USD",
         poll_seconds: float = 1.0,
+        starting_cash: Decimal | float = STARTING_CASH,
     ) -> None:
-        super().__init__()
+        super().__init__(starting_cash)
         self.live = not paper
         self._address = (host, port, client_id)
         self._market = (exchange, currency)

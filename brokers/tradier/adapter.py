@@ -6,13 +6,14 @@ import json
 import logging
 import threading
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 import requests
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from brokers.base import VenueAccount, VenuePosition
+from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
 from brokers.pacing import RateLimit
 from brokers.rest import RestBrokerage
 from brokers.sightings import VenueOrder
@@ -46,10 +47,12 @@ class TradierBrokerage(RestBrokerage):
         base_url: str = "",
         stream_url: str = "",
         poll_seconds: float = 1.0,
+        starting_cash: Decimal | float = STARTING_CASH,
     ) -> None:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         base = (base_url or (SANDBOX_URL if paper else LIVE_URL)).rstrip("/")
-        super().__init__(f"{base}/accounts/{account_id}", headers, RateLimit(60, 60.0), poll_seconds)
+        limit = RateLimit(60, 60.0)
+        super().__init__(f"{base}/accounts/{account_id}", headers, limit, poll_seconds, starting_cash)
         self.live = not paper
         self._has_credentials = bool(token and account_id)
         self._events_url = f"{base}/accounts/events/session"
