@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -113,6 +113,10 @@ class IBrokerage(Venue, ABC):
     @abstractmethod
     def drain_updates(self) -> list[VenueUpdate]:
         """The updates since the last call, oldest first."""
+
+    @abstractmethod
+    def listen(self, hear: Callable[[VenueUpdate], None]) -> None:
+        """Have each update told as it comes, from then on, instead of gathering it."""
 
     @abstractmethod
     def query_positions(self) -> list[VenuePosition]: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -141,6 +141,9 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
         taken = self._updates[:]
         self._updates.clear()
         return taken
+
+    def listen(self, hear: Callable[[VenueUpdate], None]) -> None:
+        self._book.emit = hear
 
     def query_positions(self) -> list[VenuePosition]:
         return [VenuePosition(symbol, units) for symbol, units in self._account.units.items() if units]

@@ -33,6 +33,7 @@ class ThreadedBrokerage(IBrokerage, IAsyncBrokerage):
         self.starting_cash = read_cash(starting_cash)
         self._order_event_queue: asyncio.Queue[VenueUpdate] = asyncio.Queue()
         self._updates: deque[VenueUpdate] = deque()
+        self._hear: Callable[[VenueUpdate], None] = self._updates.append
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"{self.venue} calls")
         self._cancels = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"{self.venue} cancels")
@@ -40,13 +41,17 @@ class ThreadedBrokerage(IBrokerage, IAsyncBrokerage):
     def tell(self, updates: Sequence[VenueUpdate]) -> None:
         """Pass on what the venue said; safe from any thread."""
         if self._loop is None:
-            self._updates.extend(updates)
+            for update in updates:
+                self._hear(update)
             return
         for update in updates:
             try:
                 self._loop.call_soon_threadsafe(self._order_event_queue.put_nowait, update)
             except RuntimeError:
                 log.warning("%s told of order %s after its session had ended", self.venue, update)
+
+    def listen(self, hear: Callable[[VenueUpdate], None]) -> None:
+        self._hear = hear
 
     def drain_updates(self) -> list[VenueUpdate]:
         taken = []

@@ -42,14 +42,14 @@ def drive(
     Within a bar: the venue matches what rested, the engine hears of it, the strategy decides, its orders go to the
     venue, and the equity is recorded.
     """
+    venue.listen(engine.on_update)
     portfolio = engine.portfolio
     add_time = curve.times.append
     add_equity = curve.equity.append
-    on_bar, venue_bar, deliver = engine.on_bar, venue.on_bar, _deliver
+    on_bar, venue_bar = engine.on_bar, venue.on_bar
     whole = True
     for bar in bars:
-        if venue_bar(bar):
-            deliver(engine, venue)
+        venue_bar(bar)
         effects = on_bar(bar)
         if effects:
             carry_out(engine, venue, effects)
@@ -66,7 +66,8 @@ def drive(
 
 
 def carry_out(engine: Engine, venue: IBrokerage, effects: Sequence[Effect]) -> None:
-    """Do what the engine wants, one after the other, and hear what becomes of each before the next."""
+    """Do what the engine wants, one after the other; the engine listens to the venue, so it hears of each before the
+    next."""
     for effect in effects:
         if isinstance(effect, Submit):
             engine.on_submitted(effect.order, *effect.linked)
@@ -76,16 +77,9 @@ def carry_out(engine: Engine, venue: IBrokerage, effects: Sequence[Effect]) -> N
         else:
             engine.on_submitted(effect.by)
             venue.replace_order(effect.order, effect.by)
-        _deliver(engine, venue)
 
 
 def drain(engine: Engine, venue: IBrokerage, reason: str) -> None:
     """Cancel every open order and hear what became of it."""
     for effect in engine.cancel_open(reason):
         venue.cancel_order(effect.order)
-    _deliver(engine, venue)
-
-
-def _deliver(engine: Engine, venue: IBrokerage) -> None:
-    for update in venue.drain_updates():
-        engine.on_update(update)

@@ -19,24 +19,31 @@ _BUY: Final = Side.BUY
 class _Side:
     """The plain open orders of one side of a symbol in sum: units and what they tie up if all of them open."""
 
-    __slots__ = ("cost", "count", "qty")
+    __slots__ = ("cost", "qty")
 
     def __init__(self) -> None:
-        self.count = 0
         self.qty = self.cost = ZERO
 
 
 class _Book:
-    """One symbol's open orders. ``special`` are those that a sum does not do justice to: linked or reduce-only."""
+    """One symbol's open orders. ``special`` are those that a sum does not do justice to: linked or reduce-only.
 
-    __slots__ = ("buys", "committed", "orders", "sells", "special")
+    The sums are made when somebody asks for them, kept from then on, and forgotten with the last order: a symbol that
+    has one order at a time never needs them.
+    """
+
+    __slots__ = ("buys", "committed", "is_summed", "orders", "sells", "special")
 
     def __init__(self) -> None:
         self.orders: dict[str, OrderRecord] = {}
         self.special: dict[str, OrderRecord] = {}
+        self.committed = ZERO
+        self.forget()
+
+    def forget(self) -> None:
+        self.is_summed = False
         self.buys = _Side()
         self.sells = _Side()
-        self.committed = ZERO
 
     def side(self, side: Side) -> _Side:
         return self.buys if side is _BUY else self.sells
@@ -85,15 +92,10 @@ class OpenOrders:
         if book is None:
             book = self._books[symbol] = _Book()
         self._orders[key] = book.orders[key] = order
-        unit = self._unit[key] = self._unit_cost(order)
         if order.group or order.reduce_only:
             book.special[key] = order
-        else:
-            side = book.side(order.side)
-            remaining = order.remaining_qty
-            side.count += 1
-            side.qty += remaining
-            side.cost += remaining * unit
+        elif book.is_summed:
+            self._count(book, order, order.remaining_qty)
         self._changed.add(symbol)
 
     def remove(self, order: OrderRecord) -> None:
@@ -103,16 +105,13 @@ class OpenOrders:
             return
         book = self._books[order.symbol]
         del book.orders[key]
-        unit = self._unit.pop(key)
-        if book.special.pop(key, None) is None:
-            side = book.side(order.side)
-            side.count -= 1
-            if side.count:
-                remaining = order.remaining_qty
-                side.qty -= remaining
-                side.cost -= remaining * unit
-            else:
-                side.qty = side.cost = ZERO
+        special = book.special.pop(key, None) is not None
+        if book.is_summed:
+            if not book.orders:
+                book.forget()
+            elif not special:
+                self._count(book, order, -order.remaining_qty)
+            self._unit.pop(key, None)
         self._changed.add(order.symbol)
 
     def filled(self, order: OrderRecord, qty: Decimal) -> None:
@@ -120,10 +119,31 @@ class OpenOrders:
         if order.group:
             self._filled[order.group] = self._filled.get(order.group, ZERO) + qty
         elif order.client_order_id in self._orders and not order.reduce_only:
-            side = self._books[order.symbol].side(order.side)
-            side.qty -= qty
-            side.cost -= qty * self._unit[order.client_order_id]
+            book = self._books[order.symbol]
+            if book.is_summed:
+                self._count(book, order, -qty)
         self._changed.add(order.symbol)
+
+    def _count(self, book: _Book, order: OrderRecord, qty: Decimal) -> None:
+        """Add so many units of a plain order to the sum of its side."""
+        side = book.side(order.side)
+        side.qty += qty
+        side.cost += qty * self._unit_of(order)
+
+    def _unit_of(self, order: OrderRecord) -> Decimal:
+        """What a unit of an open order ties up, reckoned when it is first asked for."""
+        unit = self._unit.get(order.client_order_id)
+        if unit is None:
+            unit = self._unit[order.client_order_id] = self._unit_cost(order)
+        return unit
+
+    def _sums(self, book: _Book) -> _Book:
+        if not book.is_summed:
+            book.is_summed = True
+            for key, order in book.orders.items():
+                if key not in book.special:
+                    self._count(book, order, order.remaining_qty)
+        return book
 
     @property
     def committed(self) -> Decimal:
@@ -167,7 +187,7 @@ class OpenOrders:
         if book is None:
             return ZERO
         linked = sum((qty for qty, _ in self._linked(book, side)), ZERO) if book.special else ZERO
-        return book.side(side).qty + linked
+        return self._sums(book).side(side).qty + linked
 
     def _opening(self, symbol: str, side: Side, extra: OrderRecord | None = None) -> Decimal:
         """What the open orders of one side, and one more, tie up if all of them fill."""
@@ -180,7 +200,7 @@ class OpenOrders:
         if book.special or (extra is not None and extra.group):
             linked = self._linked(book, side, extra)
             closing = max(closing - self._reducing(book, side), ZERO)
-        of_side = book.side(side)
+        of_side = self._sums(book).side(side)
         if not closing:
             return of_side.cost + sum((qty * unit for qty, unit in (*plain, *linked)), ZERO)
         opening = of_side.qty + sum((qty for qty, _ in (*plain, *linked)), ZERO) - closing
@@ -191,7 +211,7 @@ class OpenOrders:
     def _plain(self, book: _Book, side: Side) -> Iterator[tuple[Decimal, Decimal]]:
         for key, order in book.orders.items():
             if order.side is side and key not in book.special:
-                yield order.remaining_qty, self._unit[key]
+                yield order.remaining_qty, self._unit_of(order)
 
     def _linked(self, book: _Book, side: Side, extra: OrderRecord | None = None) -> list[tuple[Decimal, Decimal]]:
         """Units and unit cost of each group of alternatives on this side, its largest and dearest member standing for
@@ -203,7 +223,7 @@ class OpenOrders:
         for order in members:
             if order.side is side and order.group and not order.reduce_only:
                 qty = max(order.qty - self._filled.get(order.group, ZERO), ZERO)
-                unit = self._unit_cost(order) if order is extra else self._unit[order.client_order_id]
+                unit = self._unit_cost(order) if order is extra else self._unit_of(order)
                 most, dearest = groups.get(order.group, (ZERO, ZERO))
                 groups[order.group] = max(most, qty), max(dearest, unit)
         return list(groups.values())

@@ -34,27 +34,28 @@ class OrderMaker:
             raise InvalidValue(f"strategy asked to trade {request.symbol}, which is not in the universe")
         self._sequence += 1
         order_id = f"{self._run_key}-{self._sequence}"
+        # By position: names would cost as much as all the rest.
         order = OrderRecord(
-            id=order_id,
-            client_order_id=order_id,
-            symbol=request.symbol,
-            side=request.side,
-            qty=request.qty,
-            type=request.type,
-            time_in_force=request.time_in_force,
-            limit_price=request.limit_price,
-            created_at=now,
-            signal=_signal(request, position.qty),
-            stop_price=request.stop_price,
-            trail_amount=request.trail_amount,
-            trail_percent=request.trail_percent,
-            expires_at=request.expires_at,
-            extended_hours=request.extended_hours,
-            reduce_only=request.reduce_only,
-            parent_id=parent_id,
-            group=group,
-            replaces=replaces,
-            reason=request.reason,
+            order_id,
+            order_id,
+            request.symbol,
+            request.side,
+            request.qty,
+            request.type,
+            request.time_in_force,
+            request.limit_price,
+            now,
+            _signal(request, position.qty),
+            request.reason,
+            request.stop_price,
+            request.trail_amount,
+            request.trail_percent,
+            request.expires_at,
+            request.extended_hours,
+            request.reduce_only,
+            parent_id,
+            group,
+            replaces,
         )
         order.collateral = self._open.opening(order)
         return order

@@ -148,7 +148,7 @@ class ReplaceRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 Request = OrderRequest | CancelRequest | ReplaceRequest
 
 
-class OrderRecord(msgspec.Struct, kw_only=True, gc=False):
+class OrderRecord(msgspec.Struct, gc=False):
     """One order of a run with all that is known of it now. Only the engine changes it.
 
     ``signal`` is ``buy``, ``sell`` or, when the order closes the position, ``flat``; ``collateral`` is the equity that
@@ -169,6 +169,7 @@ class OrderRecord(msgspec.Struct, kw_only=True, gc=False):
     limit_price: Decimal | None
     created_at: int
     signal: str
+    reason: str = ""
     stop_price: Decimal | None = None
     trail_amount: Decimal | None = None
     trail_percent: Decimal | None = None
@@ -185,7 +186,6 @@ class OrderRecord(msgspec.Struct, kw_only=True, gc=False):
     filled_qty: Decimal = Decimal(0)
     avg_fill_price: Decimal | None = None
     venue_order_id: str | None = None
-    reason: str = ""
 
     @property
     def is_open(self) -> bool:

@@ -54,7 +54,7 @@ STATUS_AFTER: Final[dict[str, OrderStatus]] = {
 }
 
 
-class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Fill(msgspec.Struct, frozen=True, gc=False):
     """One execution as booked, with what it left behind, so that a projection needs no arithmetic.
 
     ``qty`` and ``price`` are positive, ``fee`` is what was paid; ``cash`` is the run's cash after the fill;

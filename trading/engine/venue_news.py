@@ -97,21 +97,22 @@ class VenueNews:
         order.filled_qty = filled
         state.fills += 1
         state.open.filled(order, qty)
+        # By position: names would cost as much as all the rest.
         fill = Fill(
-            execution_id=update.execution_id,
-            symbol=order.symbol,
-            side=order.side,
-            qty=qty,
-            price=price,
-            fee=update.fee,
-            cash=state.portfolio.cash,
-            position_qty=position.qty,
-            position_cost=position.cost,
-            position_avg_price=position.avg_price,
-            realized_pnl=position.realized_pnl,
-            order_status=order.status,
-            order_filled_qty=filled,
-            order_avg_price=order.avg_fill_price,
+            update.execution_id,
+            order.symbol,
+            order.side,
+            qty,
+            price,
+            update.fee,
+            state.portfolio.cash,
+            position.qty,
+            position.cost,
+            position.avg_price,
+            position.realized_pnl,
+            order.status,
+            filled,
+            order.avg_fill_price,
         )
         state.records.append(Record(_ORDER_FILLED, update.time, order, fill, update.reason))
         if filled > order.qty:

@@ -28,6 +28,7 @@ class ReplayDriver:
     ) -> None:
         self.engine = engine
         self._venue = venue
+        venue.listen(engine.on_update)
         self._tape = tape
         self._watch = watch
         self._stops_on_kill = stops_on_kill
@@ -61,8 +62,8 @@ class ReplayDriver:
 
     def _take(self, bar: Bar) -> None:
         engine = self.engine
-        if self._venue.on_bar(bar):
-            self._hear()
+        self._venue.on_bar(bar)
+        self._compare()
         try:
             effects = engine.on_bar(bar)
         except Exception as error:
@@ -111,11 +112,6 @@ class ReplayDriver:
         self._compare()
         for effect in effects:
             self._venue.cancel_order(effect.order)
-        self._hear()
-
-    def _hear(self) -> None:
-        for update in self._venue.drain_updates():
-            self.engine.on_update(update)
         self._compare()
 
     def _compare(self) -> None:
