@@ -67,7 +67,7 @@ class Filler:
         work.executions += 1
         work.left -= qty
         name = f"{work.key}/{work.executions}"
-        return OrderUpdate(_FILL, work.key, now, execution_id=name, qty=qty, price=price, fee=fee)
+        return OrderUpdate(_FILL, work.key, now, None, name, qty, price, fee)
 
     def _worsened(self, work: WorkingOrder, price: Decimal, quoted: bool, share: Decimal) -> Decimal:
         if self._slippage is not None:

@@ -13,13 +13,16 @@ from trading.engine.risk import Denial
 from trading.engine.strategy import Context
 
 # Sanity comes first: the rules after it may rely on figures that are figures.
-_ALWAYS: Final[tuple[Rule, ...]] = (
+_OF_ALL: Final[tuple[Rule, ...]] = (
     rules.sane_quantity,
     rules.sane_prices,
     rules.sane_time_in_force,
     rules.known_price,
     rules.on_tick_and_lot,
     rules.sane_links,
+)
+#: Of orders that open exposure; what only reduces is never held back by these, nor by a limit.
+_OF_OPENING: Final[tuple[Rule, ...]] = (
     rules.nothing_unknown,
     rules.allowed_short,
     rules.buying_power,
@@ -31,14 +34,19 @@ class RiskManager:
 
     def __init__(self, limits: RiskLimits) -> None:
         self.limits = limits
-        self._rules = (*_ALWAYS, *_limit_rules(limits))
+        self._of_opening = (*_OF_OPENING, *_limit_rules(limits))
 
     def check_pretrade(self, order: OrderRecord, context: Context) -> Denial | None:
         """None when the order may leave. A `trading.engine.risk.PreTradeCheck`."""
-        for rule in self._rules:
+        for rule in _OF_ALL:
             denial = rule(order, context)
             if denial is not None:
                 return denial
+        if order.collateral:
+            for rule in self._of_opening:
+                denial = rule(order, context)
+                if denial is not None:
+                    return denial
         return None
 
 

@@ -1,7 +1,8 @@
 """The rules that an order must pass before it leaves: pure functions, one each.
 
 A rule answers None, or a `Denial` with the figure that broke it and its limit. What is missing or cannot be right
-denies. An order without ``collateral`` opens nothing: it only reduces what is held, and no limit stops it.
+denies. An order without ``collateral`` opens nothing: it only reduces what is held, and no limit stops it, so
+`risk.manager` asks the rules from `nothing_unknown` on about the others alone.
 """
 
 from __future__ import annotations
@@ -148,8 +149,6 @@ def known_price(order: OrderRecord, context: Context) -> Denial | None:
 
 def nothing_unknown(order: OrderRecord, context: Context) -> Denial | None:
     """No new risk in a symbol while nobody knows whether an order in it reached the venue."""
-    if not order.collateral:
-        return None
     for open_ in context.open_orders(order.symbol):
         if open_.status is OrderStatus.UNKNOWN:
             message = f"it is not known whether the venue has an open order in {order.symbol}"
@@ -159,7 +158,7 @@ def nothing_unknown(order: OrderRecord, context: Context) -> Denial | None:
 
 def allowed_short(order: OrderRecord, context: Context) -> Denial | None:
     """A cash account sells nothing short, and nobody an option whose underlying has no price."""
-    if not order.collateral or order.side is not _SELL:
+    if order.side is not _SELL:
         return None
     if context.account is AccountType.CASH:
         message = f"a cash account holds {context.qty(order.symbol)} {order.symbol} and sells nothing short"
@@ -173,8 +172,6 @@ def allowed_short(order: OrderRecord, context: Context) -> Denial | None:
 
 def buying_power(order: OrderRecord, context: Context) -> Denial | None:
     """What the order would open is paid for by equity that nothing else ties up, see `trading.engine.margin`."""
-    if not order.collateral:
-        return None
     needed, available = context.required(order), context.buying_power
     if not needed or needed <= available:
         return None
@@ -183,15 +180,13 @@ def buying_power(order: OrderRecord, context: Context) -> Denial | None:
 
 
 def max_order_qty(order: OrderRecord, context: Context, limit: Decimal) -> Denial | None:
-    if order.qty <= limit or not order.collateral:
+    if order.qty <= limit:
         return None
     return Denial(code="max_order_qty", message=f"quantity {order.qty} is over {limit}", figure=order.qty, limit=limit)
 
 
 def max_order_value(order: OrderRecord, context: Context, limit: Decimal) -> Denial | None:
     """The order's whole quantity at the highest of last price, limit and stop."""
-    if not order.collateral:
-        return None
     value = order.qty * _unit_value(order, context)
     if value <= limit:
         return None
@@ -200,8 +195,6 @@ def max_order_value(order: OrderRecord, context: Context, limit: Decimal) -> Den
 
 def max_position_value(order: OrderRecord, context: Context, limit: Decimal) -> Denial | None:
     """What would be held of the symbol, long or short, if this and every open order of its side were filled."""
-    if not order.collateral:
-        return None
     units = order.qty + context.open_qty(order.symbol, order.side)
     held = context.qty(order.symbol)
     value = abs(held + units if order.side is _BUY else held - units) * _unit_value(order, context)
@@ -212,8 +205,6 @@ def max_position_value(order: OrderRecord, context: Context, limit: Decimal) -> 
 
 
 def max_open_orders(order: OrderRecord, context: Context, limit: int) -> Denial | None:
-    if not order.collateral:
-        return None
     count = len(context.open_orders()) + 1
     if count <= limit:
         return None

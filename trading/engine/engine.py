@@ -7,7 +7,7 @@ a driver feeds it bars, order updates and verbs, and carries out the effects tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -55,7 +55,8 @@ class Engine(RunState):
         self._decide = strategy.on_bar
         self._keeps_history = strategy.history > 0
         self._maker = OrderMaker(run_key, self.portfolio, self.open)
-        self._news = VenueNews(self)
+        #: Takes what the venue says. What was said before is ignored; a late fill is booked.
+        self.on_update: Callable[[VenueUpdate], None] = VenueNews(self).take
 
     def on_bar(self, bar: Bar) -> Sequence[Effect]:
         """Take a closed bar: mark the portfolio to its close and ask the strategy what it wants.
@@ -214,10 +215,6 @@ class Engine(RunState):
         for one in (order, *linked):
             self.open.remove(one)
             self._deny(one, denial, withheld=True)
-
-    def on_update(self, update: VenueUpdate) -> None:
-        """Take what the venue says. What was said before is ignored; a late fill is booked."""
-        self._news.take(update)
 
     # Verbs.
 
