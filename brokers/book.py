@@ -137,6 +137,8 @@ class Book:
             return
         work = self._working(by)
         work.follow(old)
+        if old.mark is not None:
+            trail(work, old.mark)
         self._leave(old)
         self._tell(UpdateKind.REPLACED, order)
         self._enter(work)
@@ -251,15 +253,16 @@ class Book:
         self._traded_by[work.order.symbol] = work.key
         if not work.left:
             self._leave(work)
+        waited: list[WorkingOrder] = []
+        pool = work.feeds
+        if pool is not None:
+            waited = [child for child in pool.members if not child.done and child.is_waiting]
+            pool.given += update.qty
+            pool.closed = work.done
+        # Only now: what ends with the quantity that it shares still leaves its exits what it has filled.
         if work.shares is not None:
             work.shares.used += update.qty
             self._end_if_over(work.shares)
-        pool = work.feeds
-        if pool is None:
-            return []
-        waited = [child for child in pool.members if not child.done and child.is_waiting]
-        pool.given += update.qty
-        pool.closed = work.done
         return waited
 
     def finish(self, work: WorkingOrder, kind: UpdateKind, reason: str = "") -> None:

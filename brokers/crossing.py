@@ -102,7 +102,7 @@ class Crossing:
             if child.done or not self._book.is_live(child, seen.bar) or (not whole and _ends_inside(child, seen)):
                 continue
             if not child.auction:
-                self._show(seen, child, price, whole)
+                self._show(seen, child, seen.across(price, work.buy, child.buy), whole)
             elif closes_in(child, seen):
                 self._closing.append(child)
 

@@ -61,6 +61,12 @@ class Seen:
             return price_of(self.bar.close)
         return price_of(self.bar.ask if buy else self.bar.bid)
 
+    def across(self, price: Decimal, by: bool, buy: bool) -> Decimal:
+        """``price``, which one side (``by``: the buyers) sees, as a side sees it at that moment."""
+        if self._half is None or by is buy:
+            return price
+        return price + _TWO * self._half if buy else price - _TWO * self._half
+
     def _moved(self, price: float, buy: bool) -> Decimal:
         if self._half is None:
             return price_of(price)

@@ -119,12 +119,16 @@ class WorkingOrder(msgspec.Struct, eq=False):
         return self.shares is not None and self.shares.used >= self.shares.given
 
     def follow(self, old: WorkingOrder) -> None:
-        """Take the place of ``old``: its pools, and what its stop has seen where that stays the same."""
+        """Take the place of ``old``: its pools, and that its stop was reached where that stays the same."""
         self.shares, self.feeds = old.shares, old.feeds
         if self.shares is not None:
             self.shares.members[self.shares.members.index(old)] = self
-        if old.type is self.type and old.order.stop_price == self.order.stop_price:
-            self.mark, self.triggered = old.mark, old.triggered
+        if old.type is self.type and _stop_of(old.order) == _stop_of(self.order):
+            self.triggered = old.triggered
+
+
+def _stop_of(order: OrderRecord) -> tuple[Decimal | None, ...]:
+    return order.stop_price, order.trail_amount, order.trail_percent
 
 
 def link(works: list[WorkingOrder]) -> None:

@@ -165,6 +165,16 @@ def test_a_replaced_exit_stays_in_its_group():
     assert venue.kinds(stop)[-1] == "cancelled"
 
 
+def test_a_replaced_trailing_stop_goes_on_from_the_best_price_so_far_with_its_new_distance():
+    venue = Venue()
+    venue.hold(10)
+    wide = venue.submit(sell(10, OrderType.TRAILING_STOP, trail_amount="20"))
+    venue.see(flat(110, 1), flat(108, 2))
+    tight = venue.replace(wide, sell(10, OrderType.TRAILING_STOP, trail_amount="5", replaces=wide.id))
+    venue.see(bar(108, 108, 104, 106, 3))
+    assert venue.fills(tight) == [(10, Decimal(105))]
+
+
 def test_replacing_what_is_not_there_is_refused():
     venue = Venue()
     gone = venue.submit(buy(1))
@@ -191,6 +201,28 @@ def test_a_reduce_only_order_ends_when_another_has_closed_the_position():
     venue.see(flat(100, 1))
     assert venue.kinds(stop) == ["accepted", "cancelled"]
     assert venue.updates(stop)[-1].reason == "there is nothing to reduce"
+
+
+def test_an_alternative_that_ends_with_the_shared_quantity_leaves_exits_for_what_it_filled():
+    venue = Venue(slippage={"volume_share": "0.1"})
+    up = buy(10, STOP, stop_price="105")
+    down = sell(10, STOP, stop_price="95")
+    guard = sell(10, STOP, stop_price="103", parent_id=up.id)
+    venue.submit(up, down, guard)
+    venue.see(flat(95, 1, volume=40.0), flat(105, 2, volume=60.0), flat(102, 3))
+    assert venue.fills(down) == [(4, Decimal(95))]
+    assert venue.fills(up) == [(6, Decimal(105))]
+    assert venue.fills(guard) == [(6, Decimal(102))]
+
+
+def test_an_exit_that_trades_when_its_entry_does_pays_the_spread():
+    venue = Venue()
+    entry = buy(10)
+    out = sell(10, parent_id=entry.id)
+    venue.submit(entry, out)
+    venue.see(flat(100, 1, bid=99.9, ask=100.1))
+    assert venue.fills(entry) == [(10, Decimal("100.1"))]
+    assert venue.fills(out) == [(10, Decimal("99.9"))]
 
 
 cents = st.integers(8_000, 12_000).map(lambda value: value / 100)
