@@ -11,16 +11,17 @@ from typing import Any
 
 from opentelemetry import trace
 
-from brokers.base import IAsyncBrokerage
+from brokers.base import IAsyncBrokerage, VenuePosition
 from risk.gate import OrderGate, Verdict
 from trading.engine.effects import Cancel, Effect, Replace, Submit
 from trading.engine.engine import Engine
-from trading.engine.errors import Fatal, Rejected, VenueError
+from trading.engine.errors import Fatal, Rejected, Transient, VenueError
 from trading.engine.orders import OrderRecord, OrderStatus
 from trading.engine.risk import Denial
 from trading.engine.updates import OrderUpdate, UpdateKind, VenueUpdate
 from trading.journal import Journal
 from trading.lease import Lease
+from trading.sharing import SharedAccount
 
 log = logging.getLogger(__name__)
 tracer = trace.get_tracer("alphaswarm.trading")
@@ -66,12 +67,17 @@ class OrderDesk:
         self._now = now
         self._wake = wake
         self._on_trouble = on_trouble
+        self._shared = SharedAccount() if brokerage.shared else None
+        self._connected = False
         self._heard = asyncio.Event()
         self._listener: asyncio.Task[None] | None = None
         self._canceller: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         await self._brokerage.connect_async()
+        self._connected = True
+        if self._shared is not None:
+            self._shared.begin(await self._positions())
         self._listener = asyncio.create_task(self._listen())
 
     async def close(self) -> None:
@@ -129,7 +135,8 @@ class OrderDesk:
                     await self._brokerage.replace_order_async(effect.order, effect.by)
                 else:
                     await self._brokerage.submit_order_async(effect.order, effect.linked)
-        except Rejected as error:
+        except (Rejected, Transient) as error:
+            # Either way it did not take effect, and nothing is ever sent twice.
             self._tell_all(orders, UpdateKind.REJECTED, str(error))
         except Fatal:
             raise
@@ -174,6 +181,8 @@ class OrderDesk:
                 self._on_trouble(error)
 
     def _take(self, update: VenueUpdate) -> None:
+        if self._shared is not None and self._shared.takes(update):
+            return
         try:
             self._engine.on_update(update)
         except Exception as error:
@@ -229,15 +238,22 @@ class OrderDesk:
     # The venue's books.
 
     async def differences(self) -> list[str]:
-        """What the venue says is held and owned, where it is not what the ledger says."""
+        """What the venue says is held and owned, where it is not what the ledger says.
+
+        The money of a shared account is not compared.
+        """
+        if not self._connected:
+            return []
+        portfolio = self._engine.portfolio
         try:
-            with tracer.start_as_current_span("broker.query_positions", attributes=self._attributes):
-                held = {one.symbol: one.qty for one in await self._brokerage.query_positions_async()}
+            positions = await self._positions()
+            if self._shared is not None:
+                return self._shared.differences(positions, portfolio.positions.values())
             with tracer.start_as_current_span("broker.query_account", attributes=self._attributes):
                 account = await self._brokerage.query_account_async()
         except Exception as error:
             return [f"the venue's books could not be read: {_words(error)}"]
-        portfolio = self._engine.portfolio
+        held = {one.symbol: one.qty for one in positions}
         ours = {symbol: position.qty for symbol, position in portfolio.positions.items() if position.qty}
         found = [
             f"{symbol}: the venue holds {held.get(symbol, 0)}, the ledger {ours.get(symbol, 0)}"
@@ -247,6 +263,10 @@ class OrderDesk:
         if account.cash != portfolio.cash:
             found.append(f"cash: the venue has {account.cash}, the ledger {portfolio.cash}")
         return found
+
+    async def _positions(self) -> list[VenuePosition]:
+        with tracer.start_as_current_span("broker.query_positions", attributes=self._attributes):
+            return await self._brokerage.query_positions_async()
 
 
 def _words(error: BaseException) -> str:

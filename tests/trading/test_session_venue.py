@@ -8,15 +8,16 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.base import VenuePosition
 from tests.engine.builders import Script, buy, fill, update
 from tests.risk.waiting import eventually
 from tests.trading.sessions import LOW, Frames, Venue, ends, feed_of, minutes, run, session, statuses
 from trading import desk, ledger
 from trading.connections import connect
-from trading.engine.errors import Rejected, Transient, Unknown
+from trading.engine.errors import Fatal, Rejected, Transient, Unknown
 from trading.engine.linked import bracket
 from trading.engine.orders import CancelRequest, ReplaceRequest
-from trading.engine.updates import UpdateKind
+from trading.engine.updates import ExternalOrder, UpdateKind
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,7 +62,7 @@ def test_what_the_venue_says_that_cannot_be_ends_it_and_what_follows_is_still_he
     [
         (Rejected("no such symbol"), "rejected", "rejected"),
         (Unknown("timeout"), "unknown", "pending_cancel"),
-        (Transient("busy"), "unknown", "pending_cancel"),
+        (Transient("busy"), "rejected", "rejected"),
         (ConnectionResetError("reset"), "unknown", "pending_cancel"),
     ],
 )
@@ -221,7 +222,7 @@ def test_a_cancel_that_the_venue_was_not_reached_for_leaves_the_order_as_it_was(
 
 
 @pytest.mark.parametrize(
-    ("error", "new"), [(Rejected("too late"), "rejected"), (Transient("busy"), "unknown"), (None, "accepted")]
+    ("error", "new"), [(Rejected("too late"), "rejected"), (Transient("busy"), "rejected"), (None, "accepted")]
 )
 def test_a_replace_is_gated_and_its_errors_say_what_is_known_of_the_new_order(house, error, new):
     class Replacing(Venue):
@@ -257,3 +258,58 @@ def test_linked_orders_leave_in_one_call_and_are_refused_together(house):
     run(made)
     assert calls == [(2, 2)]
     assert statuses(made) == ["rejected"] * 3
+
+
+def test_a_venue_that_cannot_be_connected_ends_the_run_with_its_words_alone(house):
+    class Closed(Venue):
+        async def connect_async(self):
+            raise Fatal("no credentials: set THE_VARIABLE")
+
+    made = session(house, Script([buy(1)]), minutes(1), brokerage=Closed())
+    summary = run(made)
+    assert (summary.status, summary.reason) == ("failed", "Fatal: no credentials: set THE_VARIABLE")
+
+
+class Shared(Venue):
+    """A venue whose account others trade in too."""
+
+    shared = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.theirs = Decimal(7)
+
+    async def query_positions_async(self):
+        ours = {one.symbol: one.qty for one in self.query_positions()}
+        return [VenuePosition("SPY", ours.get("SPY", Decimal(0)) + self.theirs)]
+
+    def trade_by_hand(self, name: str, qty: str) -> None:
+        self.say(ExternalOrder(name, 1, buy(int(qty)), name, "placed by other hands"))
+        self.say(update(UpdateKind.ACCEPTED, name))
+        self.say(fill(name, qty, "100", f"{name}-e1"))
+        self.theirs += Decimal(qty)
+
+
+def test_what_others_do_in_a_shared_account_is_none_of_the_runs(house):
+    venue, frames = Shared(), Frames()
+    made = session(
+        house,
+        Script([buy(2)]),
+        lambda wake: feed_of(minutes(2), then=lambda: venue.trade_by_hand("venue-9", "3"))(wake),
+        frames=frames,
+        brokerage=venue,
+    )
+    summary = ends(made, frames, "completed")
+    assert (summary.reason, summary.fills, statuses(made)) == ("the feed ended", 1, ["filled"])
+    assert made.engine.qty("SPY") == 2
+
+
+def test_units_of_a_shared_account_that_nothing_explains_are_told_at_the_end(house):
+    venue = Shared()
+    made = session(
+        house,
+        Script([buy(2)]),
+        lambda wake: feed_of(minutes(2), then=lambda: setattr(venue, "theirs", Decimal(8)))(wake),
+        brokerage=venue,
+    )
+    assert "SPY: the venue holds 10, and 9 should be there" in run(made).reason
