@@ -19,7 +19,7 @@ from trading.engine.bars import to_nanos
 from trading.engine.records import Kind, Record
 from trading.lease import announce_stop
 from trading.models import Bot, BotVersion, Mode, Run, RunStatus
-from trading.recipes import Recipe
+from trading.recipes import Problem, Recipe, RecipeError, secrets_of
 
 __all__ = [
     "ENDED",
@@ -63,6 +63,8 @@ def start_paper(
     `trading.feeds.base.FeedError`, `GateRefused` (the blocked run is kept) or `KillEngaged`.
     """
     parts = runner.assemble(runner.read_recipe(config), **secrets)
+    if enqueue:
+        _check_portable(parts.recipe)
     parts.prepare()
     return _start(parts.recipe, parts.facts(), "run.start", principal, bot, bot_version, enqueue)
 
@@ -78,6 +80,14 @@ def start_demo(*, principal: Principal) -> Run | None:
     return start_paper(recipe, principal=principal)
 
 
+def _check_portable(recipe: Recipe) -> None:
+    """Raise `RecipeError` for secrets, which are kept nowhere and so reach no worker."""
+    kept_out = "a secret is not kept, so a worker cannot have it from the recipe: set its ALPHASWARM_ variable instead"
+    found = [Problem(name, kept_out) for name in secrets_of(recipe)]
+    if found:
+        raise RecipeError(found)
+
+
 def start_backtest(
     config: Config,
     *,
@@ -87,7 +97,7 @@ def start_backtest(
     enqueue: bool = True,
 ) -> Run:
     """Queue a backtest of a recipe; it passes no gate, for it can send no order."""
-    parts = runner.assemble(runner.read_recipe(config))
+    parts = runner.assemble_simulated(runner.read_recipe(config))
     parts.check_ends()
     parts.prepare()
     facts = replace(parts.facts(), mode=Mode.BACKTEST)

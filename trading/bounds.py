@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 
 from trading.engine.bars import NANOS_PER_SECOND, Bar
 
@@ -25,3 +27,33 @@ def _bounded(bars: Iterator[Bar], max_bars: int | None, duration_minutes: float 
         yield bar
         if count == max_bars:
             return
+
+
+async def bounded_live(
+    bars: AsyncGenerator[Bar | None, None], wake: asyncio.Event, max_bars: int | None, duration_minutes: float | None
+) -> AsyncGenerator[Bar | None, None]:
+    """The same of bars as they happen, where a duration counts from now, whether a bar comes or not.
+
+    ``wake`` is what the stream of ``bars`` listens to.
+    """
+    over = asyncio.Event()
+
+    def end() -> None:
+        over.set()
+        wake.set()
+
+    loop = asyncio.get_running_loop()
+    alarm = None if duration_minutes is None else loop.call_later(duration_minutes * 60, end)
+    count = 0
+    try:
+        async with aclosing(bars):
+            async for bar in bars:
+                if over.is_set():
+                    return
+                yield bar
+                count += bar is not None
+                if count == max_bars:
+                    return
+    finally:
+        if alarm is not None:
+            alarm.cancel()

@@ -10,6 +10,7 @@ import yaml
 
 from access.principals import Principal
 from trading import actions, recipes
+from trading.engine.errors import TradingError
 from trading.models import Run
 from trading.recipes import Recipe, RecipeError
 from trading.recipes.reading import FOLDER
@@ -61,6 +62,8 @@ class RecipeForm:
             self.problems = list(error.problems)
         except actions.GateRefused as refused:
             return refused.run
+        except TradingError as error:
+            self.refusal = f"{error}."
         except actions.KillEngaged as error:
             self.refusal = f"{str(error).capitalize()}."
         return None

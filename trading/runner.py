@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from uuid import UUID
 import numpy as np
 
 from brokers import BROKERAGES
+from brokers.base import IAsyncBrokerage
 from brokers.sim import SimulatedBrokerage
 from risk import places
 from risk.gate import OrderGate
@@ -22,7 +24,7 @@ from risk.watch import gate_watcher
 from trading import ledger
 from trading.admission import Facts, admit
 from trading.backtest import Curve, drive
-from trading.bounds import bounded
+from trading.bounds import bounded, bounded_live
 from trading.endings import FEED_ENDED, STOPPED, halted
 from trading.engine.bars import Bar, to_nanos
 from trading.engine.engine import Engine
@@ -32,6 +34,7 @@ from trading.engine.strategy import IStrategy
 from trading.equity_watch import watch_of
 from trading.feeds import FEEDS
 from trading.feeds.base import IFeed
+from trading.feeds.live import LiveFeed
 from trading.feeds.pacing import paced
 from trading.lease import Lease, claim, keeper, owner_name
 from trading.metrics import one_per_stamp, performance_of_session
@@ -56,7 +59,7 @@ class Parts:
     recipe: Recipe
     strategy: IStrategy
     feed: IFeed
-    brokerage: SimulatedBrokerage
+    brokerage: IAsyncBrokerage
     limits: RiskLimits
 
     def facts(self) -> Facts:
@@ -73,6 +76,13 @@ class Parts:
         session = self.recipe.session
         return bounded(self.feed.bars(), session.max_bars, session.duration_minutes)
 
+    def stream(self, wake: asyncio.Event) -> AsyncGenerator[Bar | None, None]:
+        """The bars as a session takes them: at their pace, and None whenever ``wake`` is set."""
+        feed, session = self.feed, self.recipe.session
+        if isinstance(feed, LiveFeed):
+            return bounded_live(feed.stream(wake), wake, session.max_bars, session.duration_minutes)
+        return paced(self.bars(), feed, wake)
+
     def total_bars(self) -> int | None:
         """How many bars there will be, of a prepared feed; None while only the bars themselves can tell."""
         session = self.recipe.session
@@ -82,8 +92,13 @@ class Parts:
         return min(known, default=None)
 
     def check_ends(self) -> None:
-        """Raise `InvalidValue` where the bars would never end, which only an operator's session may do."""
+        """Raise `InvalidValue` where the bars would never end or are still to happen, as only a session's may."""
         session = self.recipe.session
+        if isinstance(self.feed, LiveFeed):
+            live = self.recipe.feed.cls
+            raise InvalidValue(
+                f"feed.class: {live} is live; a backtest needs recorded bars: --data FILE, or ReplayFeed"
+            )
         if self.feed.endless and session.max_bars is None and session.duration_minutes is None:
             raise InvalidValue("session.max_bars: this feed never ends; a backtest needs max_bars or duration_minutes")
 
@@ -106,6 +121,23 @@ class Parts:
     def expect(self, interval: int) -> None:
         """Tell the venue what bars there will be: one every ``interval`` nanoseconds."""
         self.brokerage.expect(interval, self.recipe.special_instruments())
+
+
+@dataclass(frozen=True)
+class SimulatedParts(Parts):
+    """Those of a run that can send no order."""
+
+    brokerage: SimulatedBrokerage
+
+
+def assemble_simulated(recipe: Recipe) -> SimulatedParts:
+    """The live objects of a backtest, a trial or a replay: a real venue's place is taken by the simulated one, with the
+    same starting cash."""
+    parts = assemble(recipe)
+    venue = parts.brokerage
+    if not isinstance(venue, SimulatedBrokerage):
+        venue = SimulatedBrokerage(starting_cash=venue.starting_cash)
+    return SimulatedParts(parts.recipe, parts.strategy, parts.feed, venue, parts.limits)
 
 
 def assemble(recipe: Recipe, **secrets: Any) -> Parts:
@@ -152,13 +184,15 @@ def build_from_config(config: Recipe | Mapping[str, Any] | str | Path, **kwargs:
 def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingSession:
     """The driver of a claimed paper or live run."""
     parts = assemble(parse(run.recipe), **secrets)
+    if parts.facts().mode != run.mode:
+        raise TradingError(f"run {run.id} was admitted as {run.mode}, and its brokerage is {parts.facts().mode}")
     parts.prepare()
     fed, options = parts.feed.summary(), parts.recipe.session
     return PaperTradingSession(
         run_id=run.id,
         lease=lease,
         engine=parts.engine(run.id),
-        bars=lambda wake: paced(parts.bars(), parts.feed, wake),
+        bars=parts.stream,
         brokerage=parts.brokerage,
         gate=OrderGate(places.gate()),
         watcher=gate_watcher(),
@@ -181,7 +215,7 @@ def backtest(run: Run, lease: Lease, show: Show, *, hand_back: bool = False) -> 
     load()
     started = time.perf_counter()
     stopping = Stopping(lease, hand_back=hand_back)
-    parts = assemble(parse(run.recipe))
+    parts = assemble_simulated(parse(run.recipe))
     parts.check_ends()
     status = _status({"status": "running", "started_at": datetime.now(UTC).isoformat()})
     ledger.append_now(run.id, [status], token=lease.token)
@@ -216,7 +250,7 @@ def backtest(run: Run, lease: Lease, show: Show, *, hand_back: bool = False) -> 
     return summary
 
 
-def _measured(parts: Parts, engine: Engine, times: Ints, equity: Floats) -> dict[str, Any]:
+def _measured(parts: SimulatedParts, engine: Engine, times: Ints, equity: Floats) -> dict[str, Any]:
     """All figures of a backtest, with those of having bought and held its universe over the same bars."""
     cash = float(engine.portfolio.starting_cash)
     fills = list(executions(engine.records))

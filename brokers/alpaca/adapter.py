@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from brokers.addresses import check_paper
 from brokers.alpaca import mapping
 from brokers.alpaca.terms import DUPLICATE_ID, HINT, Refusal
 from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+LIVE_URL: Final = "https://api.alpaca.markets"
 CALLS_PER_MINUTE: Final = 200
 _FIRST_EVENTS_SECONDS: Final = 15.0
 #: How often an order whose answer was lost is looked for before it is called unknown, and the pause between.
@@ -57,6 +59,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
         poll_seconds: float = 1.0,
         starting_cash: Decimal | float = STARTING_CASH,
     ) -> None:
+        check_paper(paper, base_url, LIVE_URL)
         super().__init__(starting_cash)
         self.live = not paper
         self._credentials = (api_key, secret_key, paper)

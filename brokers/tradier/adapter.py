@@ -13,6 +13,7 @@ import requests
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from brokers.addresses import check_paper
 from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
 from brokers.pacing import RateLimit
 from brokers.rest import RestBrokerage
@@ -49,6 +50,7 @@ class TradierBrokerage(RestBrokerage):
         poll_seconds: float = 1.0,
         starting_cash: Decimal | float = STARTING_CASH,
     ) -> None:
+        check_paper(paper, base_url, LIVE_URL)
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         base = (base_url or (SANDBOX_URL if paper else LIVE_URL)).rstrip("/")
         limit = RateLimit(60, 60.0)

@@ -93,12 +93,20 @@ def test_a_wrong_value_is_named_by_its_field(places, message):
 
 
 @pytest.mark.parametrize(
-    ("place", "name"),
-    [("feed__class", "AlpacaFeed"), ("feed__class", "IBKRFeed"), ("brokerage__class", "InteractiveBrokersBrokerage")],
+    ("feed", "brokerage"),
+    [
+        ("AlpacaFeed", "AlpacaBrokerage"),
+        ("IBKRFeed", "InteractiveBrokersBrokerage"),
+        ("TradierFeed", "TradierBrokerage"),
+    ],
 )
-def test_a_class_that_is_not_there_yet_is_told_apart_from_a_typing_error(place, name):
-    (problem,) = problems_of(changed(**{place: name}))
-    assert problem.message == f"{name} is known, but not installed in this version"
+def test_a_real_venue_needs_no_credentials_to_be_named(feed, brokerage):
+    parts_of = {"feed": {"class": feed, "kwargs": {"timeframe": "1Min"}}, "brokerage": {"class": brokerage}}
+    assert parse(changed(**parts_of)).brokerage.cls == brokerage
+    parts_of["brokerage"]["kwargs"] = {"paper": "no", "starting_cash": 0, "fees": {}}
+    assert fields(changed(**parts_of)) == ["brokerage.kwargs.paper", "brokerage.kwargs.fees"]
+    parts_of["brokerage"]["kwargs"] = {"starting_cash": 0}
+    assert fields(changed(**parts_of)) == ["brokerage.kwargs"]
 
 
 class Given(IStrategy):

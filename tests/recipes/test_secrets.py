@@ -1,13 +1,20 @@
 import json
+from traceback import format_exception
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from access.principals import cli_principal
+from brokers.alpaca import adapter as alpaca
+from brokers.alpaca import feed as alpaca_bars
 from brokers.sim import SimulatedBrokerage
+from brokers.tradier.adapter import TradierBrokerage
 from tests.recipes.texts import WHOLE, changed
-from trading import recipes
-from trading.engine.errors import InvalidValue
+from trading import actions, recipes
+from trading.engine.errors import InvalidValue, VenueError
+from trading.feeds import FEEDS
+from trading.feeds.live import AlpacaFeed, LiveFeed, TradierFeed
 from trading.recipes import RecipeError, load, parse
 from trading.recipes.credentials import REDACTED, check_given, completed, is_secret, secrets_of, without_secrets
 from trading.recipes.parts import BROKERAGES
@@ -147,3 +154,34 @@ def test_a_secret_is_found_at_any_depth(data):
 
 def test_a_short_secret_is_blotted_out_as_a_whole_only():
     assert without_secrets({"a": "abc", "b": "xabcx"}, ["abc"]) == {"a": REDACTED, "b": "xabcx"}
+
+
+@pytest.mark.parametrize(
+    ("cls", "kwargs"),
+    [
+        (alpaca.AlpacaBrokerage, {"api_key": CANARY, "secret_key": CANARY, "base_url": "http://127.0.0.1:9"}),
+        (AlpacaFeed, {"api_key": CANARY, "secret_key": CANARY, "data_url": "http://127.0.0.1:9"}),
+        (TradierBrokerage, {"token": CANARY, "account_id": "VA1", "base_url": "http://127.0.0.1:9"}),
+        (TradierFeed, {"token": CANARY, "base_url": "http://127.0.0.1:9"}),
+    ],
+)
+def test_a_venue_that_cannot_be_reached_shows_no_secret(monkeypatch, caplog, cls, kwargs):
+    """In the recipe as it is kept, in what is logged, in the error that becomes the run's reason."""
+    monkeypatch.setattr(alpaca_bars, "_FIRST_SECONDS", 0.5)
+    feed = issubclass(cls, LiveFeed)
+    registry = FEEDS if feed else BROKERAGES
+    monkeypatch.setitem(registry, cls.__name__, cls)
+    made = cls(**({"universe": ("SPY",)} if feed else {}), **kwargs)
+    recipe = parse(changed(**{"feed" if feed else "brokerage": {"class": cls.__name__, "kwargs": kwargs}}))
+    with caplog.at_level("INFO"), pytest.raises(VenueError) as caught:
+        made.source().start(("SPY",), print) if feed else made.connect()
+    traceback = "".join(format_exception(caught.value))
+    assert CANARY not in f"{caplog.text} {caught.value!r} {traceback} {made!r} {everything_kept(recipe)}"
+
+
+def test_a_secret_in_a_recipe_never_waits_for_a_worker():
+    recipe = parse(with_secrets(api_key=CANARY))
+    with pytest.raises(RecipeError) as caught:
+        actions.start_paper(recipe, principal=cli_principal())
+    assert "ALPHASWARM_" in str(caught.value)
+    assert CANARY not in str(caught.value)

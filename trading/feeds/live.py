@@ -163,7 +163,10 @@ class IBKRFeed(LiveFeed):
 
 
 class TradierFeed(LiveFeed):
-    """Tradier's minute bars by its time-and-sales call, asked for each few seconds."""
+    """Tradier's minute bars by its time-and-sales call, asked for each few seconds.
+
+    ``stream_url`` is the brokerage's, and taken so that one set of variables serves both.
+    """
 
     def __init__(
         self,
@@ -171,6 +174,7 @@ class TradierFeed(LiveFeed):
         timeframe: Timeframe = Timeframe.MINUTE,
         token: str = "",
         base_url: str = "",
+        stream_url: str = "",
         paper: bool = True,
         poll_seconds: float = 5.0,
     ) -> None:

@@ -17,21 +17,16 @@ from trading.strategies import STRATEGIES
 
 
 class Kind(NamedTuple):
-    """A section of the recipe: its registry, what the runner gives to its classes itself, and the names that are
-    reserved for classes which this version does not have."""
+    """A section of the recipe: its registry, and what the runner gives to its classes itself."""
 
     registry: Mapping[str, type]
     injected: Mapping[str, Any] = {}
-    reserved: frozenset[str] = frozenset()
 
 
 KINDS: Final[dict[str, Kind]] = {
     "strategy": Kind(STRATEGIES),
-    "feed": Kind(FEEDS, {"universe": ()}, frozenset({"AlpacaFeed", "IBKRFeed", "TradierFeed"})),
-    "brokerage": Kind(
-        BROKERAGES,
-        reserved=frozenset({"AlpacaBrokerage", "InteractiveBrokersBrokerage", "TradierBrokerage", "RestBrokerage"}),
-    ),
+    "feed": Kind(FEEDS, {"universe": ()}),
+    "brokerage": Kind(BROKERAGES),
 }
 
 
@@ -55,15 +50,9 @@ def part_problems(data: Mapping[str, Any]) -> Iterator[Problem]:
         if isinstance(part, Mapping) and isinstance(name := part.get("class"), str):
             cls = kind.registry.get(name)
             if cls is None:
-                yield _unknown_class(section, name, kind)
+                yield unknown(f"{section}.class", name, kind.registry)
             elif isinstance(kwargs := part.get("kwargs", {}), Mapping):
                 yield from _kwargs_problems(f"{section}.kwargs", cls, kwargs, kind.injected)
-
-
-def _unknown_class(section: str, name: str, kind: Kind) -> Problem:
-    if name in kind.reserved:
-        return Problem(f"{section}.class", f"{name} is known, but not installed in this version", sorted(kind.registry))
-    return unknown(f"{section}.class", name, kind.registry)
 
 
 def _kwargs_problems(

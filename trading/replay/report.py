@@ -113,7 +113,7 @@ def _made(
     database: psycopg.Connection[Any], run: Run, tape: Tape
 ) -> tuple[ReplayDriver, Iterator[Bar], str | None, str]:
     """The driver, the bars, the reason for which a backtest ended, and a note on the data."""
-    parts = runner.assemble(parse(run.recipe))
+    parts = runner.assemble_simulated(parse(run.recipe))
     watch = watch_of(parts.limits, parts.brokerage.starting_cash)
     stops = parts.recipe.session.stop_on_kill_switch
     driver = ReplayDriver(parts.engine(run.id), parts.brokerage, tape, watch, stops_on_kill=stops)

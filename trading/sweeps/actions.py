@@ -39,7 +39,7 @@ def start_sweep(
     """
     recipe, wanted = runner.read_recipe(config), read_spec(spec)
     planned = plan(recipe, wanted)
-    parts = runner.assemble(recipe)
+    parts = runner.assemble_simulated(recipe)
     parts.check_ends()
     parts.prepare()
     with transaction.atomic():

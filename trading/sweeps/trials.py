@@ -73,7 +73,7 @@ class Material:
     def __init__(self, recipe: Recipe, objective: str) -> None:
         self.recipe = recipe
         self.objective = objective
-        parts = runner.assemble(recipe)
+        parts = runner.assemble_simulated(recipe)
         parts.check_ends()
         self.feed = SharedFeed(parts)
         self.grid = Grid.of(np.fromiter((bar.time for bar in self.feed.bars()), np.int64))
@@ -81,7 +81,7 @@ class Material:
     def run(self, params: Params, goes_on: Callable[[], bool] = lambda: True) -> Outcome:
         """Run one trial to its end, or until ``goes_on``, asked every few thousand bars, says otherwise."""
         started = time.perf_counter()
-        parts = replace(runner.assemble(with_parameters(self.recipe, params)), feed=self.feed)
+        parts = replace(runner.assemble_simulated(with_parameters(self.recipe, params)), feed=self.feed)
         parts.prepare()
         engine, curve = parts.engine(uuid4()), Curve()
         watch = watch_of(parts.limits, parts.brokerage.starting_cash)

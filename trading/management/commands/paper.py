@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from access.principals import cli_principal
 from alphaswarm_site.commands import BadInput, ProductCommand
-from trading import actions, host, queries, rows
+from trading import actions, host, queries, recipes, rows, runner
 from trading.management.progress import Progress
 from trading.management.running import answer_of, draining_on_signals, told_errors, wait_for_end
 from trading.models import Run
@@ -29,13 +29,14 @@ class Command(ProductCommand):
 
     def run(self, config: str, celery: bool, **options: Any) -> dict[str, Any] | None:
         with told_errors():
-            run = actions.start_paper(config, principal=cli_principal(), enqueue=celery)
+            recipe = runner.read_recipe(config)
+            run = actions.start_paper(recipe, principal=cli_principal(), enqueue=celery)
         if celery:
             return {"task_id": run.task_id, "run_id": str(run.id)}
         self.progress(f"run {run.id}  {run.name}  {run.mode} on {run.venue}; Ctrl-C drains it")
         progress = Progress(getattr(self.stderr, "_out", None))
         with draining_on_signals():
-            summary = host.run_session(run.id, observer=progress)
+            summary = host.run_session(run.id, observer=progress, **recipes.secrets_of(recipe))
         progress.close()
         answer_of(summary, self.emit)
         return None
