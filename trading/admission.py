@@ -58,11 +58,19 @@ def admit(
         raise KillEngaged("the kill switch is engaged; release it before anything starts")
     options = recipe.session
     decision = gate.check(options.model_urn, options.pipeline_urn, bot_sharpes=sharpes(bot, bot_version))
+    reasons = [*_real_money(facts), *decision.reasons]
     run = create_run(recipe, facts, created_by=created_by, bot=bot, bot_version=bot_version)
-    if not decision.allowed:
-        _block(run, decision.reasons)
-        raise GateRefused(run, decision.reasons)
+    if reasons:
+        _block(run, reasons)
+        raise GateRefused(run, reasons)
     return run
+
+
+def _real_money(facts: Facts) -> list[gate.Reason]:
+    if facts.mode is not Mode.LIVE:
+        return []
+    message = f"no account at {facts.venue} is promoted to live, so it trades on paper alone: set paper to true"
+    return [gate.Reason("live_not_promoted", message)]
 
 
 def sharpes(bot: Bot | None, version: BotVersion | None) -> list[float | None] | None:
