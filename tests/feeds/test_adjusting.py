@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from tests.feeds.tables import row, write
 from trading.feeds import ReplayFeed
-from trading.feeds.adjusting import Event, adjusted, read_events
+from trading.feeds.adjusting import Adjustment, Event, read_events
 from trading.feeds.base import FeedError
 from trading.feeds.gaps import DAY
+from trading.feeds.merging import joined
 from trading.feeds.tables import Table
 
 FIRST_DAY = 19_724
@@ -24,6 +25,14 @@ def daily(closes, symbol="SPY"):
     }
     times = (FIRST_DAY + np.arange(len(prices))) * DAY
     return Table(times, np.zeros(len(prices), np.int64), [symbol], figures)
+
+
+def adjusted(bars, events, shown, part=None):
+    """The bars of a table that is given in parts of so many rows, with all events."""
+    size = part or len(bars.times)
+    parts = [bars.cut(start, start + size) for start in range(0, len(bars.times), size)]
+    adjustment = Adjustment(parts, bars.names, np.full(len(bars.names), False), events, shown)
+    return joined([adjustment.made(one) for one in parts], bars.names)
 
 
 def event(day, kind, value, symbol="SPY"):
@@ -79,6 +88,17 @@ def test_the_return_over_an_ex_date_is_the_total_return(closes, day, part):
     paid = closes[day - 1] * part
     after = adjusted(daily(closes), [event(day, "dividend", paid)], "").figures["close"]
     assert after[day] / after[day - 1] == pytest.approx(closes[day] / (closes[day - 1] - paid), rel=1e-9)
+
+
+@given(
+    st.lists(st.integers(100, 100_000), min_size=3, max_size=20),
+    st.lists(st.tuples(st.integers(1, 19), st.sampled_from(["split", "dividend"])), max_size=4),
+    st.integers(1, 5),
+)
+def test_it_does_not_matter_in_what_parts_the_bars_come(closes, days, part):
+    events = [event(day, kind, 2.0) for day, kind in sorted(days)]
+    whole, in_parts = adjusted(daily(closes), events, ""), adjusted(daily(closes), events, "", part)
+    assert in_parts.figures["close"].tolist() == whole.figures["close"].tolist()
 
 
 def test_a_dividend_of_more_than_the_price_is_refused():

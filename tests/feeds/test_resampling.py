@@ -10,7 +10,9 @@ from trading.engine.bars import Bar, Timeframe, to_nanos
 from trading.engine.errors import InvalidValue
 from trading.feeds import ReplayFeed
 from trading.feeds.base import FeedError
-from trading.feeds.resampling import read_timeframe, resampled
+from trading.feeds.merging import joined
+from trading.feeds.resampling import read_timeframe
+from trading.feeds.resampling import resampled as in_parts
 from trading.feeds.tables import Table
 
 MINUTE = 60_000_000_000
@@ -35,6 +37,13 @@ def table(rows, names):
     )
 
 
+def resampled(bars, length, part=None):
+    """The longer bars of a table that is given in parts of so many rows."""
+    size = part or len(bars.times)
+    parts = [bars.cut(start, start + size) for start in range(0, len(bars.times), size)]
+    return joined(list(in_parts(parts, length, np.full(len(bars.names), True))), bars.names)
+
+
 def as_rows(found):
     columns = (found.times, found.codes, *found.figures.values())
     return list(zip(*(column.tolist() for column in columns), strict=True))
@@ -54,14 +63,19 @@ def tables(draw, names=("SPY", "BTC/USD")):
 
 @given(tables(), st.sampled_from([5, 10, 30]), st.sampled_from([60, 120, 240]))
 def test_in_two_steps_or_in_one_is_the_same(bars, first, second):
-    between = resampled(bars, first * MINUTE, MINUTE, "")
-    in_two = resampled(between, second * MINUTE, first * MINUTE, "")
-    assert as_rows(in_two) == as_rows(resampled(bars, second * MINUTE, MINUTE, ""))
+    between = resampled(bars, first * MINUTE)
+    in_two = resampled(between, second * MINUTE)
+    assert as_rows(in_two) == as_rows(resampled(bars, second * MINUTE))
+
+
+@given(tables(), st.sampled_from([5, 60, 240, 1440]), st.integers(1, 20))
+def test_it_does_not_matter_in_what_parts_the_bars_come(bars, minutes, part):
+    assert as_rows(resampled(bars, minutes * MINUTE, part)) == as_rows(resampled(bars, minutes * MINUTE))
 
 
 @given(tables(), st.sampled_from([5, 60, 240]))
 def test_no_volume_is_lost_and_extremes_stay(bars, minutes):
-    longer = resampled(bars, minutes * MINUTE, MINUTE, "")
+    longer = resampled(bars, minutes * MINUTE)
     for code in (0, 1):
         mine, theirs = bars.codes == code, longer.codes == code
         assert bars.figures["volume"][mine].sum() == longer.figures["volume"][theirs].sum()
@@ -75,9 +89,7 @@ def test_a_longer_bar_says_nothing_that_came_after_it(bars, minutes, data):
     """Cutting off what came later changes no bar that had ended."""
     cut = data.draw(st.integers(1, len(bars.times)))
     end = int(bars.times[cut - 1]) + MINUTE
-    whole, known = (
-        resampled(one, minutes * MINUTE, MINUTE, "") for one in (bars, bars.rows(np.flatnonzero(bars.times < end)))
-    )
+    whole, known = (resampled(one, minutes * MINUTE) for one in (bars, bars.rows(np.flatnonzero(bars.times < end))))
     ended = [row for row in as_rows(whole) if row[0] + minutes * MINUTE <= end]
     assert ended == [row for row in as_rows(known) if row[0] + minutes * MINUTE <= end]
 
@@ -87,7 +99,7 @@ def test_a_longer_bar_by_hand():
         [(0, 0, 10, 12, 9, 11, 100), (1, 0, 11, 15, 11, 12, 50), (4, 0, 12, 12, 8, 9, 1), (5, 0, 9, 9, 9, 9, 2)],
         ["SPY"],
     )
-    assert as_rows(resampled(bars, 5 * MINUTE, MINUTE, "")) == [
+    assert as_rows(resampled(bars, 5 * MINUTE)) == [
         (FIRST, 0, 10, 15, 8, 9, 151),
         (FIRST + 5 * MINUTE, 0, 9, 9, 9, 9, 2),
     ]

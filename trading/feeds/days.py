@@ -16,12 +16,13 @@ from trading.feeds.tables import Ints
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 
-def shifts_of(symbol: str, times: Ints) -> Ints:
+def shifts_of(symbol: str, times: Ints, intraday: bool) -> Ints:
     """The market's distance from UTC at each of ``times`` (nanoseconds): ``(times + shift) // DAY`` is its day.
 
-    Crypto days are those of UTC. So are days of bars that are all stamped at midnight UTC, as files of daily bars do.
+    Crypto days are those of UTC. So are days of bars that are all stamped at midnight UTC, as files of daily bars do:
+    those are not ``intraday``.
     """
-    if instrument_of(symbol).calendar == AROUND_THE_CLOCK or not np.any(times % DAY):
+    if not intraday or instrument_of(symbol).calendar == AROUND_THE_CLOCK:
         return np.zeros(len(times), np.int64)
     return offsets(times)
 

@@ -2,94 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from trading.engine.bars import to_datetime
 from trading.feeds.base import FeedError
-from trading.feeds.tables import QUOTES, SUFFIXES, Floats, Ints, Table, bad_row, read_table
+from trading.feeds.merging import merged, part_of
+from trading.feeds.reading import SUFFIXES, bad_row, read_tables
+from trading.feeds.spool import Spool
+from trading.feeds.tables import Table
 
 _NAMED: Final = 20
 
 
-def read_bars(path: Path, shown: str, universe: Sequence[str]) -> Table:
+class _File(NamedTuple):
+    """A file to read, what errors call it, and the symbol of its rows where they name none."""
+
+    path: Path
+    shown: str
+    symbol: str | None
+
+
+def read_bars(path: Path, shown: str, universe: Sequence[str]) -> Iterator[Table]:
     """The universe's rows, in order of time and, within one time, of the universe; ``names`` is the universe.
 
     A folder's files are those with a known suffix, in order of name; a file without a column ``symbol`` holds the
     symbol that it is named after (``SPY.csv``). Raises `FeedError` for a file that is wrong, for a bar that two files
-    have, and for a symbol that none has.
+    have, and for a symbol that none has. Every row is checked by the time the last part is out; those of a folder are
+    all read, and kept aside, before the first part is.
     """
     files = _files(path, shown)
     found: set[str] = set()
-    parts, rows = [], []
-    for file, name in files:
-        table = read_table(file, name, file.stem if path.is_dir() else None)
-        found.update(table.names)
-        chosen, part = _of_universe(table, universe)
-        rows.append(chosen)
-        parts.append(part)
+    sources = [_rows_of(file, universe, found) for file in files]
+    for part in merged(sources if len(sources) == 1 else _aside(sources, universe), universe):
+        _check_overlap(part, files)
+        yield part
     if missing := sorted(set(universe) - found):
         held = ", ".join(sorted(found)[:_NAMED]) or "no rows"
         raise FeedError(f"has no bar of {', '.join(missing[:_NAMED])}; it holds {held}", shown)
-    whole = joined(parts, universe)
-    order = np.lexsort((whole.codes, whole.times))
-    ordered = whole.rows(order)
-    _check_overlap(ordered, order, files, rows)
-    return ordered
 
 
-def _files(path: Path, shown: str) -> list[tuple[Path, str]]:
-    """The files to read, and what errors call each."""
+def _aside(sources: Sequence[Iterator[Table]], universe: Sequence[str]) -> list[Iterator[Table]]:
+    """The same rows, read one file after the other and kept in parts that are small where there are many files."""
+    spool = Spool(universe, part_of(len(sources)))
+    ends = [0]
+    for source in sources:
+        for table in source:
+            spool.add(table)
+        ends.append(len(spool))
+    return [spool.tables(first, end) for first, end in pairwise(ends)]
+
+
+def _files(path: Path, shown: str) -> list[_File]:
     if not path.is_dir():
-        return [(path, shown)]
+        return [_File(path, shown, None)]
     found = sorted(one for one in path.iterdir() if one.suffix.lower() in SUFFIXES and not one.name.startswith("."))
     if not found:
         raise FeedError(f"is a folder without a file of bars ({', '.join(SUFFIXES)})", shown)
-    return [(one, str(Path(shown) / one.name)) for one in found]
+    return [_File(one, str(Path(shown) / one.name), one.stem) for one in found]
 
 
-def _of_universe(table: Table, universe: Sequence[str]) -> tuple[Ints, Table]:
-    """The indices of the rows that are taken, and these rows, coded by the universe.
+def _rows_of(file: _File, universe: Sequence[str], found: set[str]) -> Iterator[Table]:
+    """The universe's rows of one file; ``found`` gathers what symbols it holds.
 
     A symbol has one spelling only (`Symbol.parse` takes no other), so its text says whether two are the same.
     """
     rank_of = {symbol: rank for rank, symbol in enumerate(universe)}
-    ranks = np.array([rank_of.get(name, -1) for name in table.names], np.int64)[table.codes]
-    chosen = np.flatnonzero(ranks >= 0)
-    taken = table.rows(chosen)
-    return chosen, Table(taken.times, ranks[chosen], list(universe), taken.figures)
+    for table in read_tables(*file):
+        found.update(table.names)
+        ranks = np.array([rank_of.get(name, -1) for name in table.names], np.int64)[table.codes]
+        taken = Table(table.times, ranks, list(universe), table.figures)
+        yield taken if (ranks >= 0).all() else taken.rows(np.flatnonzero(ranks >= 0))
 
 
-def joined(parts: Sequence[Table], universe: Sequence[str]) -> Table:
-    """All rows one after the other, coded by the universe; a part without quotes has none, beside one that has."""
-    rank_of = {symbol: rank for rank, symbol in enumerate(universe)}
-    codes = [np.array([rank_of[name] for name in part.names], np.int64)[part.codes] for part in parts]
-    columns = dict.fromkeys(name for part in parts for name in part.figures)
-    return Table(
-        np.concatenate([part.times for part in parts]),
-        np.concatenate(codes),
-        list(universe),
-        {name: np.concatenate([_column(part, name) for part in parts]) for name in columns},
-    )
-
-
-def _column(part: Table, name: str) -> Floats:
-    return part.figures[name] if name not in QUOTES or name in part.figures else np.zeros(len(part.times))
-
-
-def _check_overlap(ordered: Table, order: Ints, files: Sequence[tuple[Path, str]], rows: Sequence[Ints]) -> None:
+def _check_overlap(part: Table, files: Sequence[_File]) -> None:
     """Raise for the first bar that two files have; within one file it was looked for before."""
-    same = (np.diff(ordered.times) == 0) & (np.diff(ordered.codes) == 0)
+    same = (np.diff(part.times) == 0) & (np.diff(part.codes) == 0)
     if not same.any():
         return
     at = int(same.argmax())
-    starts = np.cumsum([0, *map(len, rows)])
-    earlier, later = sorted(int(index) for index in order[at : at + 2])
-    first, second = (int(np.searchsorted(starts, index, side="right")) - 1 for index in (earlier, later))
-    symbol, moment = ordered.names[ordered.codes[at]], to_datetime(int(ordered.times[at])).isoformat()
-    path, shown = files[second]
-    row = int(rows[second][later - starts[second]])
-    raise bad_row(path, shown, row, f"the bar of {symbol} at {moment} is in {files[first][1]} too")
+    time, symbol = int(part.times[at]), part.names[part.codes[at]]
+    (first, _), (second, row) = [(file, row) for file in files for row in _rows_with(file, time, symbol)][:2]
+    moment = to_datetime(time).isoformat()
+    raise bad_row(second.path, second.shown, row, f"the bar of {symbol} at {moment} is in {first.shown} too")
+
+
+def _rows_with(file: _File, time: int, symbol: str) -> Iterator[int]:
+    """Where a file has this bar: the indices of its rows."""
+    begin = 0
+    for table in read_tables(*file):
+        if symbol in table.names:
+            code = table.names.index(symbol)
+            yield from (begin + np.flatnonzero((table.times == time) & (table.codes == code))).tolist()
+        begin += len(table.times)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from itertools import islice
 from math import isfinite
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -17,9 +18,10 @@ from trading.engine.bars import to_nanos
 from trading.engine.errors import InvalidValue
 from trading.engine.instruments import AssetClass, Right, instrument_of, option_symbol
 from trading.feeds.base import FeedError, Pace
-from trading.feeds.folders import joined, read_bars
+from trading.feeds.folders import read_bars
+from trading.feeds.merging import merged
 from trading.feeds.replay import PROJECT, ReplayFeed
-from trading.feeds.tables import HIGHEST_PRICE, PRICES, Table
+from trading.feeds.tables import HIGHEST_PRICE, PART, PRICES, Table
 
 _COLUMNS: Final = ("timestamp", "underlying", "right", "strike", "expiry", "bid", "bid_size", "ask", "ask_size")
 _NAMED: Final = 20
@@ -42,14 +44,13 @@ class QuotesFeed(ReplayFeed):
         super().__init__(universe, path, speed)
         self.quotes = quotes
 
-    def _read(self) -> Table:
+    def _read(self) -> Iterator[Table]:
         options = [name for name in self.universe if instrument_of(name).asset is AssetClass.OPTION]
         others = [name for name in self.universe if name not in options]
-        parts = [read_quotes(PROJECT / self.quotes, self.quotes, options)]
+        streams = [read_quotes(PROJECT / self.quotes, self.quotes, options)]
         if others:
-            parts.append(read_bars(PROJECT / self.path, self.path, others))
-        table = joined(parts, self.universe)
-        return table.rows(np.lexsort((table.codes, table.times)))
+            streams.append(read_bars(PROJECT / self.path, self.path, others))
+        return merged(streams, self.universe)
 
 
 class _Quote(NamedTuple):
@@ -59,32 +60,38 @@ class _Quote(NamedTuple):
     ask: float
 
 
-def read_quotes(path: Path, shown: str, universe: Sequence[str]) -> Table:
+def read_quotes(path: Path, shown: str, universe: Sequence[str]) -> Iterator[Table]:
     """The universe's quotes as rows of bars in the order of the file; ``names`` is the universe.
 
     All rows are checked; raises `FeedError`, naming the line, and for an option that the file does not have.
     """
+    rank_of = {symbol: rank for rank, symbol in enumerate(universe)}
+    held: dict[str, None] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            found = list(_checked(csv.DictReader(file), shown))
+            quotes = _checked(csv.DictReader(file), shown)
+            while found := list(islice(quotes, PART)):
+                held |= dict.fromkeys(quote.symbol for quote in found)
+                taken = [quote for quote in found if quote.symbol in rank_of]
+                yield _as_bars(taken, [rank_of[quote.symbol] for quote in taken], universe)
     except FileNotFoundError:
         raise FeedError("there is no such file of quotes", shown) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise FeedError(f"cannot be read: {error}", shown) from error
-    held = dict.fromkeys(quote.symbol for quote in found)
     if missing := [symbol for symbol in universe if symbol not in held]:
         some = ", ".join(list(held)[:_NAMED]) or "no rows"
         raise FeedError(f"has no quote of {', '.join(missing[:_NAMED])}; it holds {some}", shown)
-    rank_of = {symbol: rank for rank, symbol in enumerate(universe)}
-    taken = [quote for quote in found if quote.symbol in rank_of]
-    bid = np.array([quote.bid for quote in taken], np.float64)
-    ask = np.array([quote.ask for quote in taken], np.float64)
+
+
+def _as_bars(quotes: Sequence[_Quote], codes: Sequence[int], universe: Sequence[str]) -> Table:
+    bid = np.array([quote.bid for quote in quotes], np.float64)
+    ask = np.array([quote.ask for quote in quotes], np.float64)
     middle = (bid + ask) / 2
     return Table(
-        np.array([quote.time for quote in taken], np.int64),
-        np.array([rank_of[quote.symbol] for quote in taken], np.int64),
+        np.array([quote.time for quote in quotes], np.int64),
+        np.array(codes, np.int64),
         list(universe),
-        {**dict.fromkeys(PRICES, middle), "volume": np.zeros(len(taken)), "bid": bid, "ask": ask},
+        {**dict.fromkeys(PRICES, middle), "volume": np.zeros(len(quotes)), "bid": bid, "ask": ask},
     )
 
 

@@ -7,19 +7,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
-from trading.engine.bars import NANOS_PER_SECOND, Bar, Timeframe, to_datetime
-from trading.feeds.adjusting import adjusted, read_events
-from trading.feeds.base import IFeed, Pace, read_pace
+from trading.engine.bars import NANOS_PER_SECOND, Bar, Timeframe
+from trading.feeds.adjusting import Adjustment, read_events
+from trading.feeds.base import FeedError, IFeed, Pace, read_pace
 from trading.feeds.folders import read_bars
-from trading.feeds.gaps import interval_of, missing_minutes
-from trading.feeds.resampling import BarLength, read_timeframe, resampled
-from trading.feeds.tables import FIGURES, QUOTES, Floats, Ints, Table
+from trading.feeds.gaps import Regularity
+from trading.feeds.resampling import BarLength, check_resampling, read_timeframe, resampled
+from trading.feeds.spool import Spool
+from trading.feeds.survey import summary_of
+from trading.feeds.tables import FIGURES, QUOTES, Bools, Table
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
-#: Rows turned into Python objects at a time: enough for speed, little enough for memory.
-CHUNK: Final = 65_536
 _TIMEFRAMES: Final = {timeframe.nanos: timeframe for timeframe in Timeframe}
 
 
@@ -50,59 +48,42 @@ class ReplayFeed(IFeed):
         self.pace = read_pace(speed)
         self.adjustments = adjustments
         self._length = None if timeframe is None else read_timeframe(timeframe)
-        self._table = Table(np.empty(0, np.int64), np.empty(0, np.int64), [], {})
+        self._spool = Spool(self.universe)
+        self._summary: dict[str, Any] = {}
 
     def prepare(self) -> None:
-        table = self._read()
+        regular = Regularity(len(self.universe))
+        spool = Spool.of(regular.watched(self._read()), self.universe)
+        self.interval = regular.interval
         if self.adjustments is not None:
-            events = read_events(PROJECT / self.adjustments, self.adjustments)
-            table = adjusted(table, events, self.adjustments)
-        self.interval = interval_of(_series(table))
-        if self._length is not None:
-            table = resampled(table, self._length, self.interval, self.path)
+            spool = self._adjusted(spool, self.adjustments, regular.intraday)
+        if self._length is not None and self._length != self.interval:
+            check_resampling(self._length, self.interval, self.path)
+            spool = Spool.of(resampled(spool.tables(), self._length, regular.intraday), self.universe)
+            if not spool.rows:
+                raise FeedError("has no bar within a regular session, of which bars of a day are made", self.path)
             self.interval = self._length
         self.timeframe = _TIMEFRAMES.get(self.interval)
-        self._table = table
+        self._spool = spool
+        length = self.timeframe or f"{self.interval / NANOS_PER_SECOND:g} seconds"
+        self._summary = {"timeframe": length, **summary_of(spool, self.universe, self.interval)}
 
-    def _read(self) -> Table:
+    def _adjusted(self, spool: Spool, shown: str, intraday: Bools) -> Spool:
+        events = read_events(PROJECT / shown, shown)
+        adjustment = Adjustment(spool.tables(), self.universe, intraday, events, shown)
+        return Spool.of(map(adjustment.made, spool.tables()), self.universe)
+
+    def _read(self) -> Iterator[Table]:
         return read_bars(PROJECT / self.path, self.path, self.universe)
 
     def bars(self) -> Iterator[Bar]:
-        return chain.from_iterable(self._chunk(start) for start in range(0, len(self._table.times), CHUNK))
+        return chain.from_iterable(map(self._made, self._spool.tables()))
 
-    def _chunk(self, start: int) -> Iterator[Bar]:
-        part = slice(start, start + CHUNK)
-        symbols = map(self.universe.__getitem__, self._table.codes[part].tolist())
-        figures = (column[part].tolist() for column in self._columns())
-        return map(Bar, symbols, self._table.times[part].tolist(), *figures)
-
-    def _columns(self) -> list[Floats]:
-        """In the order of a bar's fields; a feed without quotes leaves those out."""
-        figures = self._table.figures
-        names = (*FIGURES, *QUOTES) if any(name in figures for name in QUOTES) else FIGURES
-        return [figures[name] if name in figures else np.zeros(len(self._table.times)) for name in names]
+    def _made(self, part: Table) -> Iterator[Bar]:
+        """Bars without a quote where there is none; that is what a bar's last fields say by themselves."""
+        symbols = map(self.universe.__getitem__, part.codes.tolist())
+        figures = (part.figures[name].tolist() for name in (*FIGURES, *QUOTES) if name in part.figures)
+        return map(Bar, symbols, part.times.tolist(), *figures)
 
     def summary(self) -> dict[str, Any]:
-        times = self._table.times
-        missing = (missing_minutes(one, self.interval) for one in _series(self._table))
-        return {
-            "bars": len(times),
-            "symbols": list(self.universe),
-            "first": to_datetime(int(times[0])).isoformat(),
-            "last": to_datetime(int(times[-1])).isoformat(),
-            "timeframe": self.timeframe or f"{self.interval / NANOS_PER_SECOND:g} seconds",
-            "missing_minutes": dict(zip(self.universe, missing, strict=True)),
-            "outside_range": self._outside_range(),
-        }
-
-    def _outside_range(self) -> int:
-        """Bars whose open or close lies outside of [low, high]."""
-        opening, high, low, close = (self._table.figures[name] for name in FIGURES[:4])
-        inside = (low <= np.minimum(opening, close)) & (np.maximum(opening, close) <= high)
-        return int(np.count_nonzero(~inside))
-
-
-def _series(table: Table) -> list[Ints]:
-    """The stamps of each symbol."""
-    order = np.argsort(table.codes, kind="stable")
-    return np.split(table.times[order], np.cumsum(np.bincount(table.codes))[:-1])
+        return dict(self._summary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final
 
 import numpy as np
@@ -13,7 +14,8 @@ from trading.engine.errors import InvalidValue
 from trading.feeds.base import FeedError
 from trading.feeds.days import in_session, shifts_of
 from trading.feeds.gaps import DAY
-from trading.feeds.tables import Floats, Ints, Table
+from trading.feeds.merging import joined
+from trading.feeds.tables import Bools, Floats, Ints, Table
 
 _FORM: Final = re.compile(r"([1-9][0-9]{0,4})(Sec|Min|Hour|Day)")
 _UNITS: Final = {"Sec": NANOS_PER_SECOND, "Min": 60 * NANOS_PER_SECOND, "Hour": 3600 * NANOS_PER_SECOND, "Day": DAY}
@@ -41,50 +43,66 @@ def _readable(text: str) -> str:
 BarLength = Annotated[str, AfterValidator(_readable)]
 
 
-def resampled(table: Table, length: int, interval: int, shown: str) -> Table:
-    """Bars of ``length`` nanoseconds from a table of ``interval`` (0: unknown), in order of time and code.
+def check_resampling(length: int, interval: int, shown: str) -> None:
+    """Raise `FeedError` where bars of ``interval`` (nanoseconds; 0: unknown) cannot make up bars of ``length``."""
+    if interval > length or (interval and length % interval):
+        seconds = interval / NANOS_PER_SECOND
+        raise FeedError(f"holds bars of {seconds:g} seconds, of which no such timeframe can be made", shown)
+
+
+def resampled(tables: Iterable[Table], length: int, intraday: Bools) -> Iterator[Table]:
+    """Bars of ``length`` nanoseconds from shorter ones; both in order of time and, within one time, of code.
 
     A bar is stamped with its start and holds what began within it: the first open, the highest high, the lowest low,
     the last close and quote, and the sum of volumes; so it says nothing that was not known at its end. Bars start at
     even times of the market's own clock. A bar of a day is stamped with its midnight and holds the regular session
-    alone, by the exchange's calendar. Where nothing was recorded there is no bar.
-
-    Raises `FeedError` where the recorded bars are longer, or do not divide the wanted length.
+    alone, by the exchange's calendar. Where nothing was recorded there is no bar. ``intraday`` tells of each code
+    whether its bars are within the day (`trading.feeds.days.shifts_of`).
     """
-    if interval == length:
-        return table
-    if interval > length or (interval and length % interval):
-        seconds = interval / NANOS_PER_SECOND
-        raise FeedError(f"holds bars of {seconds:g} seconds, of which no such timeframe can be made", shown)
-    order = np.lexsort((table.times, table.codes))
-    grouped = table.rows(order)
-    starts, kept = _starts(grouped, length)
-    grouped, starts = grouped.rows(kept), starts[kept]
-    if not len(starts):
-        raise FeedError("has no bar within a regular session, of which bars of a day are made", shown)
-    first = np.flatnonzero(np.append(True, (np.diff(starts) != 0) | (np.diff(grouped.codes) != 0)))
+    rest: Table | None = None
+    for table in tables:
+        rows = table if rest is None else joined([rest, table], table.names)
+        starts, counts = _starts(rows, length, intraday)
+        # Of every symbol, what began before this has all its rows.
+        begun = _begun(rows, length, intraday)
+        yield _longer(rows, starts, np.flatnonzero(counts & (starts < begun)))
+        rest = rows.rows(np.flatnonzero(counts & (starts >= begun)))
+    if rest is not None:
+        starts, counts = _starts(rest, length, intraday)
+        yield _longer(rest, starts, np.flatnonzero(counts))
+
+
+def _starts(rows: Table, length: int, intraday: Bools) -> tuple[Ints, Bools]:
+    """The start of the longer bar that each row falls into, and whether the row counts."""
+    starts, counts = np.empty(len(rows.times), np.int64), np.ones(len(rows.times), np.bool_)
+    for code in np.unique(rows.codes).tolist():
+        mine = np.flatnonzero(rows.codes == code)
+        symbol, times = rows.names[code], rows.times[mine]
+        shifts = shifts_of(symbol, times, bool(intraday[code]))
+        starts[mine] = (times + shifts) // length * length - shifts
+        if length == DAY:
+            counts[mine] = in_session(symbol, times, (times + shifts) // DAY)
+    return starts, counts
+
+
+def _begun(rows: Table, length: int, intraday: Bools) -> int:
+    """The earliest start of the bars that the last row's time falls into, on the clocks of all symbols."""
+    now = rows.times[-1:]
+    shifts = [shifts_of(symbol, now, bool(found)) for symbol, found in zip(rows.names, intraday, strict=True)]
+    return min(int(((now + shift) // length * length - shift)[0]) for shift in shifts)
+
+
+def _longer(rows: Table, starts: Ints, chosen: Ints) -> Table:
+    order = chosen[np.lexsort((rows.times[chosen], rows.codes[chosen]))]
+    grouped, starts = rows.rows(order), starts[order]
+    first = np.flatnonzero((np.diff(starts, prepend=-1) != 0) | (np.diff(grouped.codes, prepend=-1) != 0))
     figures = {name: _reduced(name, column, first) for name, column in grouped.figures.items()}
-    longer = Table(starts[first], grouped.codes[first], table.names, figures)
+    longer = Table(starts[first], grouped.codes[first], rows.names, figures)
     return longer.rows(np.lexsort((longer.codes, longer.times)))
 
 
-def _starts(grouped: Table, length: int) -> tuple[Ints, Ints]:
-    """The start of the longer bar that each row falls into, and the indices of the rows that count."""
-    starts = np.empty(len(grouped.times), np.int64)
-    counts = np.ones(len(grouped.times), np.bool_)
-    bounds = np.searchsorted(grouped.codes, np.arange(len(grouped.names) + 1))
-    for code, symbol in enumerate(grouped.names):
-        part = slice(bounds[code], bounds[code + 1])
-        times = grouped.times[part]
-        shifts = shifts_of(symbol, times)
-        starts[part] = (times + shifts) // length * length - shifts
-        if length == DAY:
-            counts[part] = in_session(symbol, times, (times + shifts) // DAY)
-    return starts, np.flatnonzero(counts)
-
-
 def _reduced(name: str, column: Floats, first: Ints) -> Floats:
-    if name in _FIRST_OF:
+    if name in _FIRST_OF or not len(first):
         return column[first]
     if name in _REDUCED:
         return np.asarray(_REDUCED[name].reduceat(column, first))
