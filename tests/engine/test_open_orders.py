@@ -12,10 +12,15 @@ from hypothesis import strategies as st
 
 from tests.engine.builders import Script, bar, buy, engine, fill, sell, update
 from trading.engine.linked import one_cancels_other
-from trading.engine.orders import Side
+from trading.engine.orders import OrderRequest, OrderType, ReplaceRequest, Side
 from trading.engine.updates import UpdateKind
 
 D = Decimal
+
+
+def stop(request: OrderRequest, price: str) -> OrderRequest:
+    kind = OrderType.STOP if request.limit_price is None else OrderType.STOP_LIMIT
+    return msgspec.structs.replace(request, type=kind, stop_price=D(price))
 
 
 def holding(qty, *steps):
@@ -65,6 +70,37 @@ def test_what_an_alternative_has_filled_the_others_no_longer_add():
     machine.on_update(fill(first, 4, "90", "e1"))
     assert machine.open_qty("SPY", Side.BUY) == 6
     assert machine.committed == 6 * 90
+
+
+def test_what_replaces_an_alternative_counts_for_all_that_it_is_for():
+    machine = holding(0, [one_cancels_other(buy(10, limit="90"), buy(10, limit="80"))])
+    first, second = machine.open_orders()
+    machine.on_update(fill(first, 4, "90", "e1"))
+    machine.strategy.steps.append([ReplaceRequest(order_id=first.id, limit_price=D(91))])
+    (effect,) = machine.on_bar(bar(100.0, minute=2))
+    machine.on_submitted(effect.by)
+    machine.on_update(update(UpdateKind.REPLACED, first))
+    machine.on_update(update(UpdateKind.CANCELLED, second))
+    assert machine.open_qty("SPY", Side.BUY) == 6
+    assert machine.committed == 6 * 91
+
+
+@pytest.mark.parametrize(
+    ("order", "unit"),
+    [
+        (sell(10, limit="1"), 100),
+        (sell(10, limit="120"), 120),
+        (stop(sell(10), "90"), 100),
+        (stop(sell(10, limit="1"), "120"), 120),
+        (stop(buy(10), "1"), 100),
+        (stop(buy(10), "110"), 110),
+        (stop(buy(10, limit="112"), "110"), 112),
+        (buy(10, limit="90"), 90),
+    ],
+)
+def test_an_order_counts_at_the_dearest_price_that_it_may_trade_at(order, unit):
+    """What is at the market's price already trades there, whatever its own price says."""
+    assert holding(0, [order]).committed == 10 * unit
 
 
 def test_nothing_is_committed_once_nothing_is_open():

@@ -222,7 +222,7 @@ class OpenOrders:
             members.append(extra)
         for order in members:
             if order.side is side and order.group and not order.reduce_only:
-                qty = max(order.qty - self._filled.get(order.group, ZERO), ZERO)
+                qty = self._left_of(order)
                 unit = self._unit_cost(order) if order is extra else self._unit_of(order)
                 most, dearest = groups.get(order.group, (ZERO, ZERO))
                 groups[order.group] = max(most, qty), max(dearest, unit)
@@ -233,10 +233,17 @@ class OpenOrders:
         groups: dict[str, Decimal] = {}
         for key, order in book.special.items():
             if order.side is side and order.reduce_only:
-                qty = order.remaining_qty if not order.group else order.qty - self._filled.get(order.group, ZERO)
+                qty = self._left_of(order)
                 name = order.group or key
                 groups[name] = max(groups.get(name, ZERO), qty)
         return sum(groups.values(), ZERO)
+
+    def _left_of(self, order: OrderRecord) -> Decimal:
+        """Units that an order may still trade at most. One that came into the place of another is for what that one
+        had left, so that only its own fills count against it."""
+        if not order.group or order.replaces:
+            return order.remaining_qty
+        return max(order.qty - self._filled.get(order.group, ZERO), ZERO)
 
 
 def _dearest(units: Decimal, orders: list[tuple[Decimal, Decimal]]) -> Decimal:

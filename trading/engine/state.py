@@ -132,11 +132,18 @@ class RunState:
         return self._tied
 
     def _unit_cost(self, order: OrderRecord) -> Decimal:
-        """Equity that one unit of an order ties up where it opens exposure: at its limit or stop, else last price."""
-        price = order.limit_price if order.limit_price is not None else order.stop_price
-        if price is None or not price.is_finite() or price <= 0:
-            price = self._positions[order.symbol].price
-        return self._initial(order.symbol, price, order.side is _SELL)
+        """Equity that one unit of an order ties up where it opens exposure, at the dearest price that it is known to
+        allow: a buyer's limit, else the highest of the last price, limit and stop, because what can trade at once gets
+        the market's price and not its own."""
+        short = order.side is _SELL
+        limit, price = order.limit_price, self._positions[order.symbol].price
+        if limit is not None and not short and limit.is_finite() and limit > 0:
+            price = limit
+        else:
+            for own in (limit, order.stop_price):
+                if own is not None and own.is_finite() and own > price:
+                    price = own
+        return self._initial(order.symbol, price, short)
 
     def _initial(self, symbol: str, price: Decimal, short: bool) -> Decimal:
         instrument = self._instruments.get(symbol)
