@@ -205,11 +205,13 @@
     const markers = createSeriesMarkers(shown.series, []);
     const choice = document.querySelector("[data-chart-symbol]");
     const note = holder.querySelector(".chart__empty");
+    const remark = document.querySelector("[data-chart-note]");
     const path = holder.dataset.chart;
     const show = async () => {
       holder.dataset.chart = `${path}?symbol=${encodeURIComponent(choice.value)}`;
       const data = await load(holder);
       note.textContent = data.note || "No bar of this symbol is known.";
+      remark.textContent = data.bars.length ? data.note : "";
       shown.set(data.bars.map(asBar));
       mark(markers, data.fills.sort(byTime));
     };

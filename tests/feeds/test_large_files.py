@@ -17,6 +17,7 @@ from trading.feeds.base import FeedError
 from trading.feeds.merging import merged
 from trading.feeds.reading import read_tables
 from trading.feeds.spool import Spool
+from trading.feeds.survey import changes
 from trading.feeds.tables import Table
 
 SYMBOLS = ["SPY", "BAC", "TWX"]
@@ -173,3 +174,12 @@ def test_any_other_bar_has_another_fingerprint(tmp_path, other):
     first = prepared(write(tmp_path / "a.csv", [row(0), row(1)]))
     symbols = ["SPY"] if "BAC" not in "".join(other) else ["SPY", "BAC"]
     assert first.summary()["sha256"] != prepared(write(tmp_path / "b.csv", other), symbols).summary()["sha256"]
+
+
+def test_what_has_changed_since_is_told(tmp_path):
+    then = prepared(write(tmp_path / "bars.csv", [row(0), row(1)])).summary()
+    moved = prepared(write(tmp_path / "bars.csv", [row(0), row(1, figures="10.5,11.25,10,11.01,100")])).summary()
+    longer = prepared(write(tmp_path / "bars.csv", [row(0), row(1), row(2)])).summary()
+    assert changes(then, then) == changes({}, then) == ""
+    assert changes(then, moved) == "the feed's data has changed since the run (as many bars, with other figures)"
+    assert "bars: 2 then, 3 now" in changes(then, longer)

@@ -269,7 +269,7 @@ def test_a_backtest_is_replayed_from_its_feed_and_changed_data_are_told(tmp_path
     write_bars(path, minutes=240, seed=2)
     report = replay(run)
     assert not report.same
-    assert "data has changed" in report.note
+    assert report.note.startswith("the feed's data has changed since the run")
 
 
 def test_what_cannot_be_replayed_says_why(house: Gatehouse, bars: str) -> None:

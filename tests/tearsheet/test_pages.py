@@ -13,12 +13,13 @@ from django.test import Client
 from access.principals import cli_principal
 from tests.pages.builders import buys, session
 from tests.tearsheet.conftest import backtest
-from tests.trading.market import recipe, replay
+from tests.trading.market import recipe, replay, write_bars
 from trading import actions
 from trading.engine.orders import Side
 from trading.models import Fill, Run
 from trading.tearsheet import listing
 from trading.tearsheet.reading import trades_of
+from trading.tearsheet.report import report
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,6 +64,16 @@ def test_a_tear_sheet_shows_every_figure_that_was_recorded(run: Run, operator: C
     assert "an equal part of the cash in each symbol" in shown
 
 
+def test_ratios_of_fewer_than_three_days_come_with_a_warning(run: Run, bars: Path, operator: Client) -> None:
+    assert "Fewer than three days" in page(operator, f"{run.pk}/")
+    assert "Fewer than three days" in report(run)
+    assert "Fewer than three days" in page(operator)
+    feed = {"class": "SyntheticFeed", "kwargs": {"timeframe": "1Day", "bars": 60}}
+    longer = backtest(bars, "longer", feed=feed)
+    assert "Fewer than three days" not in page(operator, f"{longer.pk}/") + report(longer)
+    assert "Fewer than three days" not in page(operator, search="longer")
+
+
 def test_what_was_recorded_agrees_with_what_was_booked(run: Run) -> None:
     fills = Fill.objects.filter(run=run)
     assert Decimal(run.metrics["fees"]) == sum(fill.fee for fill in fills) == fills.count()
@@ -98,6 +109,15 @@ def test_a_file_that_is_gone_is_said_where_the_prices_would_be(run: Run, bars: P
     data = operator.get(f"{URL}{run.pk}/prices/", {"symbol": "BAC"}).json()
     assert "cannot be read again" in data["note"]
     assert "there is no such file" in data["note"]
+
+
+def test_prices_that_have_changed_since_are_shown_with_the_remark(run: Run, bars: Path, operator: Client) -> None:
+    write_bars(bars, seed=2)
+    data = operator.get(f"{URL}{run.pk}/prices/", {"symbol": "SPY"}).json()
+    assert len(data["bars"]) > 200
+    assert data["note"].startswith("These are not the bars that it ran on: the feed's data has changed since the run")
+    document = operator.get(f"{URL}{run.pk}/report/").content.decode()
+    assert "These are not the bars that it ran on" in document
 
 
 def test_round_trips_are_paged_and_htmx_gets_the_table_alone(run: Run, operator: Client) -> None:

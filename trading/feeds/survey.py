@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,6 +12,18 @@ from trading.engine.bars import to_datetime
 from trading.feeds.gaps import missing_minutes
 from trading.feeds.spool import Spool
 from trading.feeds.tables import FIGURES, Table
+
+_PLAIN: Final = ("bars", "first", "last")
+
+
+def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What two summaries of a feed say of its data: how they have changed, or nothing where they are the same as far as
+    the summaries tell."""
+    told = {name for name in (*_PLAIN, "sha256") if name in then and then[name] != now.get(name)}
+    if not told:
+        return ""
+    plain = ", ".join(f"{name}: {then[name]} then, {now.get(name)} now" for name in _PLAIN if name in told)
+    return f"the feed's data has changed since the run ({plain or 'as many bars, with other figures'})"
 
 
 def summary_of(spool: Spool, universe: Sequence[str], interval: int) -> dict[str, Any]:

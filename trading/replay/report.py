@@ -18,6 +18,7 @@ from trading.engine.bars import Bar
 from trading.engine.errors import InvalidValue
 from trading.engine.records import Kind
 from trading.equity_watch import watch_of
+from trading.feeds.survey import changes
 from trading.models import Mode, Run, RunStatus
 from trading.queries import ACTIVE
 from trading.recipes import parse
@@ -26,8 +27,6 @@ from trading.replay.tape import Difference, Differs, Over, Tape
 
 _EVENTS: Final = "SELECT seq, kind, payload::text FROM ledger_events WHERE run_id = %s ORDER BY seq"
 _KEPT: Final = "SELECT coalesce(sum(count), 0) FROM run_bars WHERE run_id = %s"
-#: What must be the same of a feed's summary for its data to be the same.
-_IDENTITY: Final = ("bars", "first", "last")
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def _made(
         return driver, ledger.read_bars(database, run.id), None, ""
     parts.prepare()
     bars = islice(parts.bars(), run.num_bars)
-    return driver, bars, _ending_of(run), _changes(run, parts.feed.summary())
+    return driver, bars, _ending_of(run), changes(run.metrics.get("feed") or {}, parts.feed.summary())
 
 
 def _ending_of(run: Run) -> str | None:
@@ -145,12 +144,6 @@ def _interval(database: psycopg.Connection[Any], run: Run) -> int:
     query = "SELECT payload -> 'data' -> 'interval' FROM ledger_events WHERE run_id = %s AND kind = %s ORDER BY seq"
     found = [row[0] for row in database.execute(query, [run.id, Kind.RUN_STATUS]) if row[0] is not None]
     return int(found[0]) if found else 0
-
-
-def _changes(run: Run, now: dict[str, Any]) -> str:
-    then = run.metrics.get("feed") or {}
-    changed = [name for name in _IDENTITY if name in then and then[name] != now.get(name)]
-    return f"the feed's data has changed since ({', '.join(changed)})" if changed else ""
 
 
 def _events(database: psycopg.Connection[Any], run: Run) -> Iterator[tuple[int, str, str]]:

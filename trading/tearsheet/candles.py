@@ -12,6 +12,7 @@ from trading import runner
 from trading.connections import connect
 from trading.engine.bars import Bar
 from trading.engine.errors import TradingError
+from trading.feeds.survey import changes
 from trading.ledger.bars import read_bars
 from trading.models import EquityCurve, Mode, Run, RunBars
 from trading.recipes import parse
@@ -31,43 +32,52 @@ class Candle(NamedTuple):
     close: float
 
 
+class Prices(NamedTuple):
+    """The bars of one symbol, and what is to be said of them; nothing where they are the very bars of the run."""
+
+    candles: list[Candle]
+    note: str = ""
+
+
 class NoPrices(TradingError):
     """The prices of a run cannot be had any more; says why."""
 
 
-def candles_of(run: Run, symbol: str) -> list[Candle]:
+def prices_of(run: Run, symbol: str) -> Prices:
     """A symbol's bars over the run, merged into at most 500 of one number of bars each. Raises `NoPrices`."""
     if run.ended_at is None:
         return _read(run, symbol)
-    return list(_remembered(run.pk, symbol))
+    return _remembered(run.pk, symbol)
 
 
 @lru_cache(maxsize=_KEPT)
-def _remembered(run_id: UUID, symbol: str) -> list[Candle]:
+def _remembered(run_id: UUID, symbol: str) -> Prices:
     return _read(Run.objects.get(pk=run_id), symbol)
 
 
-def _read(run: Run, symbol: str) -> list[Candle]:
+def _read(run: Run, symbol: str) -> Prices:
     if RunBars.objects.filter(run=run).exists():
         with connect() as database:
-            return merged(bar for bar in read_bars(database, run.pk) if bar.symbol == symbol)
+            return Prices(merged(bar for bar in read_bars(database, run.pk) if bar.symbol == symbol))
     if run.mode != Mode.BACKTEST:
-        return []
+        return Prices([])
     try:
-        return merged(bar for bar in _fed(run) if bar.symbol == symbol)
+        parts = runner.assemble(parse(run.recipe))
+        parts.prepare()
     except TradingError as error:
         raise NoPrices(f"The bars of this run cannot be read again: {error}") from error
+    changed = changes(run.metrics.get("feed") or {}, parts.feed.summary())
+    note = f"These are not the bars that it ran on: {changed}." if changed else ""
+    return Prices(merged(bar for bar in _up_to_the_end(run, parts.bars()) if bar.symbol == symbol), note)
 
 
-def _fed(run: Run) -> Iterator[Bar]:
-    """The bars of a backtest's feed up to the run's last one."""
-    parts = runner.assemble(parse(run.recipe))
-    parts.prepare()
+def _up_to_the_end(run: Run, bars: Iterator[Bar]) -> Iterator[Bar]:
+    """The bars up to the run's last one."""
     curve = EquityCurve.objects.filter(pk=run.pk).first()
     if curve is None:
         return iter(())
     last = int.from_bytes(bytes(curve.times[-8:]), "little", signed=True)
-    return takewhile(lambda bar: bar.time <= last, parts.bars())
+    return takewhile(lambda bar: bar.time <= last, bars)
 
 
 def merged(bars: Iterable[Bar], most: int = MOST_CANDLES) -> list[Candle]:

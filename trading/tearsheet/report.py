@@ -15,7 +15,7 @@ from trading import queries
 from trading.charts import fills_of
 from trading.forms import as_yaml
 from trading.models import Run
-from trading.tearsheet.candles import NoPrices, candles_of
+from trading.tearsheet.candles import NoPrices, prices_of
 from trading.tearsheet.page import drawn, symbols_of
 from trading.tearsheet.reading import lines_of, sheet_of, trades_of
 from trading.tearsheet.svg import Line, Mark, time_chart
@@ -75,7 +75,7 @@ def _prices(run: Run) -> Iterator[dict[str, Any]]:
     """A chart of prices and fills for each of the first symbols, those that traded before others."""
     for symbol in symbols_of(run)[:MOST_SYMBOLS]:
         try:
-            candles = candles_of(run, symbol)
+            candles, note = prices_of(run, symbol)
         except NoPrices as error:
             yield {"symbol": symbol, "note": str(error)}
             return
@@ -84,6 +84,7 @@ def _prices(run: Run) -> Iterator[dict[str, Any]]:
         shown = [one for one in marks if closes and closes[0][0] <= one.time <= closes[-1][0]]
         yield {
             "symbol": symbol,
+            "note": note,
             "chart": time_chart(f"Closes of {symbol} with the fills", [Line("price", closes)], price, marks=shown),
         }
 

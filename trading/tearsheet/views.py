@@ -16,7 +16,7 @@ from trading import charts, queries
 from trading.forms import as_yaml
 from trading.models import Run, RunStatus
 from trading.tearsheet import listing
-from trading.tearsheet.candles import NoPrices, candles_of
+from trading.tearsheet.candles import NoPrices, prices_of
 from trading.tearsheet.page import sheet_page, trades_page_of
 from trading.tearsheet.reading import lines_of
 from trading.tearsheet.report import NoFigures, file_name, report
@@ -81,10 +81,11 @@ def lines(request: HttpRequest, run_id: UUID) -> HttpResponse:
 def prices(request: HttpRequest, run_id: UUID) -> HttpResponse:
     run, symbol = _run(run_id), request.GET.get("symbol", "")
     try:
-        bars = [candle._asdict() for candle in candles_of(run, symbol)]
+        candles, note = prices_of(run, symbol)
     except NoPrices as error:
         return JsonResponse({"bars": [], "fills": [], "note": str(error)})
-    return JsonResponse({"bars": bars, "fills": charts.fills_of(run_id, [symbol]), "note": ""})
+    bars = [candle._asdict() for candle in candles]
+    return JsonResponse({"bars": bars, "fills": charts.fills_of(run_id, [symbol]), "note": note})
 
 
 @never_cache
