@@ -14,6 +14,7 @@ from alphaswarm_site.stack.paths import StackPaths
 from alphaswarm_site.stack.running import servers as running_servers
 from tests.database import Restorer
 from tests.live import LiveStack
+from tests.venues import alpaca, tradier
 
 # At once, and not in pytest_configure: the conftest.py of a folder that is named on the command line imports models.
 django.setup()
@@ -60,8 +61,17 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 @pytest.fixture(scope="session")
 def live_stack() -> Iterator[LiveStack]:
-    """A whole `alphaswarm up` on a port of its own: daphne, workers, beat, gatekeeper and servers, started once."""
-    with LiveStack.started() as stack:
+    """A whole `alphaswarm up` on a port of its own: daphne, workers, beat, gatekeeper and servers, started once.
+
+    It has the credentials of the stub venues.
+    """
+    credentials = {
+        "ALPHASWARM_ALPACA_API_KEY": alpaca.KEY,
+        "ALPHASWARM_ALPACA_SECRET_KEY": alpaca.SECRET,
+        "ALPHASWARM_TRADIER_TOKEN": tradier.TOKEN,
+        "ALPHASWARM_TRADIER_ACCOUNT_ID": tradier.ACCOUNT,
+    }
+    with LiveStack.started(**credentials) as stack:
         yield stack
 
 
