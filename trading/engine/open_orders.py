@@ -14,6 +14,7 @@ UnitCost = Callable[[OrderRecord], Decimal]
 
 # Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
 _BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
 
 
 class _Side:
@@ -152,24 +153,38 @@ class OpenOrders:
             symbol = self._changed.pop()
             book = self._books.get(symbol)
             if book is not None:
-                now = max(self._opening(symbol, _BUY), self._opening(symbol, Side.SELL)) if book.orders else ZERO
+                now = self._committed_in(symbol, book)
                 self._committed += now - book.committed
                 book.committed = now
         return self._committed
+
+    def _committed_in(self, symbol: str, book: _Book) -> Decimal:
+        if not book.orders:
+            return ZERO
+        if len(book.orders) == 1 and not book.special:
+            [order] = book.orders.values()
+            return self._alone(order, order.remaining_qty)
+        return max(self._opening(symbol, _BUY), self._opening(symbol, _SELL))
+
+    def _alone(self, order: OrderRecord, qty: Decimal) -> Decimal:
+        """What so many units of the only order of a symbol tie up."""
+        opened = qty - self._closable(order.symbol, order.side)
+        return opened * self._unit_cost(order) if opened > 0 else ZERO
 
     def opening(self, order: OrderRecord) -> Decimal:
         """Equity that a new order's opening part ties up: what the open orders of its side will have left to open."""
         if order.reduce_only or not order.qty.is_finite() or order.qty <= 0:
             return ZERO
         if not order.group and not self.any_of(order.symbol):
-            opened = order.qty - self._closable(order.symbol, order.side)
-            return opened * self._unit_cost(order) if opened > 0 else ZERO
+            return self._alone(order, order.qty)
         before = self._opening(order.symbol, order.side)
         return max(self._opening(order.symbol, order.side, order) - before, ZERO)
 
     def _closable(self, symbol: str, side: Side) -> Decimal:
         """Units held that an order of this side closes before it opens any."""
         held = self._positions[symbol].qty
+        if not held:
+            return ZERO
         return max(-held if side is _BUY else held, ZERO)
 
     def required(self, order: OrderRecord) -> Decimal:
@@ -178,7 +193,7 @@ class OpenOrders:
         if order.reduce_only or not self.any_of(symbol):
             return order.collateral
         here = self._opening(symbol, order.side)
-        other = self._opening(symbol, Side.SELL if order.side is _BUY else _BUY)
+        other = self._opening(symbol, _SELL if order.side is _BUY else _BUY)
         return max(self._opening(symbol, order.side, order), other) - max(here, other)
 
     def open_qty(self, symbol: str, side: Side) -> Decimal:
