@@ -46,7 +46,8 @@ def one_per_stamp(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """The curve with one point per stamp: where bars of several symbols share it, the last one."""
     last = np.append(np.diff(times) != 0, True)[: len(times)]
-    return times[last], equity[last]
+    # The curve of one symbol is long, and its own.
+    return (times, equity) if last.all() else (times[last], equity[last])
 
 
 def performance_of_session(run_id: UUID, starting_cash: Decimal) -> dict[str, Any]:

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-import numpy as np
-
 from brokers import BROKERAGES
 from brokers.base import IAsyncBrokerage
 from brokers.sim import SimulatedBrokerage
@@ -23,13 +21,13 @@ from risk.manager import RiskManager
 from risk.watch import gate_watcher
 from trading import ledger
 from trading.admission import Facts, admit
-from trading.backtest import Curve, drive
+from trading.backtest import PROGRESS_EVERY, Progress
 from trading.bounds import bounded, bounded_live
 from trading.endings import FEED_ENDED, STOPPED, halted
 from trading.engine.bars import Bar, to_nanos
 from trading.engine.engine import Engine
 from trading.engine.errors import InvalidValue, TradingError
-from trading.engine.records import Kind, Record, ledger_hash
+from trading.engine.records import Kind, Record
 from trading.engine.strategy import IStrategy
 from trading.equity_watch import watch_of
 from trading.feeds import FEEDS
@@ -37,13 +35,14 @@ from trading.feeds.base import IFeed
 from trading.feeds.live import LiveFeed
 from trading.feeds.pacing import paced
 from trading.lease import Lease, claim, keeper, owner_name
-from trading.metrics import one_per_stamp, performance_of_session
+from trading.metrics import performance_of_session
 from trading.models import Mode, Run
 from trading.paper_trading import PaperTradingSession
+from trading.passes import Pass, pass_over
 from trading.recipes import Recipe, load_config, parse
 from trading.recipes.credentials import check_given, completed, secrets_of
-from trading.results import benchmark_of, buy_and_hold, executions, figures_of
-from trading.results.figures import Floats, Ints, load
+from trading.results import benchmark_of, buy_and_hold
+from trading.results.figures import load
 from trading.show import Show, show_of
 from trading.stopping import Stopping, TimeLeft
 from trading.strategies import STRATEGIES
@@ -128,6 +127,10 @@ class SimulatedParts(Parts):
     """Those of a run that can send no order."""
 
     brokerage: SimulatedBrokerage
+
+    def passed(self, engine: Engine, progress: Progress) -> Pass:
+        """One pass of the engine over the bars of a prepared feed."""
+        return pass_over(self.bars(), engine, self.brokerage, self.limits, progress)
 
 
 def assemble_simulated(recipe: Recipe) -> SimulatedParts:
@@ -220,7 +223,7 @@ def backtest(run: Run, lease: Lease, show: Show, *, hand_back: bool = False) -> 
     status = _status({"status": "running", "started_at": datetime.now(UTC).isoformat()})
     ledger.append_now(run.id, [status], token=lease.token)
     show("start", run.name, None)
-    engine, curve = parts.engine(run.id), Curve()
+    engine = parts.engine(run.id)
     ready = stopping.done(parts.prepare)
     fed = {"feed": parts.feed.summary()} if ready else {}
     left = TimeLeft(parts.total_bars() if ready else None)
@@ -230,35 +233,32 @@ def backtest(run: Run, lease: Lease, show: Show, *, hand_back: bool = False) -> 
         show("bar.processed", f"{bars} bars", engine.now, **figures)
         return not stopping.wanted()
 
-    watch = watch_of(parts.limits, parts.brokerage.starting_cash)
-    whole = ready and drive(engine, parts.brokerage, parts.bars(), curve, watch, progress)
-    ending = FEED_ENDED if whole else halted(engine.halted) if engine.halted else STOPPED
-    times, equity = one_per_stamp(np.asarray(curve.times, np.int64), np.asarray(curve.equity, np.float64))
+    done = parts.passed(engine, progress) if ready else Pass(engine, parts.brokerage)
+    if done.whole and engine.bars % PROGRESS_EVERY:
+        progress(engine.bars)
+    ending = FEED_ENDED if done.whole else halted(engine.halted) if engine.halted else STOPPED
     summary = RunSummary.of(
         run.id,
         ending.status,
         engine,
         reason=ending.reason,
-        ledger_hash=ledger_hash(engine.records),
+        ledger_hash=done.ledger_hash,
         seconds=time.perf_counter() - started,
-        metrics={**_measured(parts, engine, times, equity), **fed},
+        metrics={**done.figures, "benchmark": _benchmark(parts, done), **fed},
     )
     # One append: a backtest whose owner was lost has left nothing behind, so that another one begins afresh.
     engine.records.append(_status({"status": ending.status, "reason": ending.reason, **summary.columns()}))
-    ledger.append_now(run.id, engine.records, token=lease.token, curve=(times, equity))
+    ledger.append_now(run.id, engine.records, token=lease.token, curve=(done.times, done.equity))
     show("done", ending.status, engine.now, run_id=str(run.id), result=summary.as_dict())
     return summary
 
 
-def _measured(parts: SimulatedParts, engine: Engine, times: Ints, equity: Floats) -> dict[str, Any]:
-    """All figures of a backtest, with those of having bought and held its universe over the same bars."""
-    cash = float(engine.portfolio.starting_cash)
-    fills = list(executions(engine.records))
-    known = figures_of(times, equity, cash, fills, parts.brokerage.slippage_paid)
-    if not len(times):
-        return {**known, "benchmark": None}
-    held = buy_and_hold(parts.bars(), parts.recipe.universe, cash, last=int(times[-1]))
-    return {**known, "benchmark": benchmark_of(*held, cash)}
+def _benchmark(parts: SimulatedParts, done: Pass) -> dict[str, Any] | None:
+    """What buying and holding the universe over the same bars would have come to."""
+    if not len(done.times):
+        return None
+    held = buy_and_hold(parts.bars(), parts.recipe.universe, done.cash, last=int(done.times[-1]))
+    return benchmark_of(*held, done.cash)
 
 
 def _status(data: dict[str, Any]) -> Record:

@@ -12,14 +12,11 @@ from uuid import uuid4
 import numpy as np
 
 from trading import runner
-from trading.backtest import Curve, drive
 from trading.engine.bars import Bar
-from trading.engine.records import ledger_hash, plain
-from trading.equity_watch import watch_of
+from trading.engine.records import plain
 from trading.feeds.base import IFeed
-from trading.metrics import daily_levels, one_per_stamp
+from trading.metrics import daily_levels
 from trading.recipes import Recipe
-from trading.results import executions, figures_of
 from trading.sweeps.digest import Grid, packed
 from trading.sweeps.spec import Params, with_parameters
 from trading.sweeps.statistics import moments
@@ -83,19 +80,14 @@ class Material:
         started = time.perf_counter()
         parts = replace(runner.assemble_simulated(with_parameters(self.recipe, params)), feed=self.feed)
         parts.prepare()
-        engine, curve = parts.engine(uuid4()), Curve()
-        watch = watch_of(parts.limits, parts.brokerage.starting_cash)
-        whole = drive(engine, parts.brokerage, parts.bars(), curve, watch, lambda bars: goes_on())
-        if not whole and not engine.halted:
+        engine = parts.engine(uuid4())
+        done = parts.passed(engine, lambda bars: goes_on())
+        if not done.whole and not engine.halted:
             return Outcome(whole=False)
-        cash = float(engine.portfolio.starting_cash)
-        times, equity = one_per_stamp(np.asarray(curve.times, np.int64), np.asarray(curve.equity, np.float64))
-        fills = list(executions(engine.records))
-        measured = figures_of(times, equity, cash, fills, parts.brokerage.slippage_paid)
-        levels, _, _ = daily_levels(times, equity, cash)
+        levels, _, _ = daily_levels(done.times, done.equity, done.cash)
         of = moments(np.diff(levels) / levels[:-1])
         figures = {
-            **measured,
+            **done.figures,
             "final_equity": plain(engine.portfolio.equity),
             "bars": engine.bars,
             "fills": engine.fills,
@@ -106,8 +98,8 @@ class Material:
         return Outcome(
             whole=True,
             figures=figures,
-            score=measured[self.objective],
+            score=done.figures[self.objective],
             period_sharpe=None if of is None else of.sharpe,
-            ledger_hash=ledger_hash(engine.records),
-            digest=packed(self.grid.returns(times, equity, cash)),
+            ledger_hash=done.ledger_hash,
+            digest=packed(self.grid.returns(done.times, done.equity, done.cash)),
         )
