@@ -14,7 +14,7 @@ from brokers.fills import Filler
 from brokers.matching import Reach, Seen, between, trail
 from brokers.working import NEVER, Pool, WorkingOrder, link
 from trading.engine.bars import Bar
-from trading.engine.calendars import calendar_of
+from trading.engine.calendars import DAY, calendar_of
 from trading.engine.instruments import Instrument, instrument_of
 from trading.engine.orders import OrderRecord, OrderRequest, OrderType, Side, TimeInForce
 from trading.engine.updates import ExternalOrder, OrderUpdate, UpdateKind, VenueUpdate
@@ -45,7 +45,7 @@ class Book:
     """Resting orders, and what a bar makes of them. What happens is told by ``emit``; the account is booked at once.
 
     ``interval`` is a bar's length and ``latency`` the delay of an order past its decision, both in nanoseconds.
-    ``reach`` decides what trades inside of a bar.
+    ``reach`` decides what trades inside of a bar. Without ``shorts`` a sale fills at most what is held.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Book:
         latency: int = 0,
         hours: Hours = Hours.ANY,
         reach: Reach = between,
+        shorts: bool = True,
     ) -> None:
         self.account: Account = filler.account
         self.emit = emit
@@ -71,6 +72,7 @@ class Book:
         self._at_close = fill is FillAt.SAME_CLOSE and not latency
         self._latency = latency
         self._regular = hours is Hours.REGULAR
+        self._shorts = shorts
         self._resting: dict[str, dict[str, WorkingOrder]] = {}
         self._traded_by: dict[str, str] = {}
         self._introduced = 0
@@ -160,11 +162,11 @@ class Book:
         return self._resting.get(order.symbol, {}).get(order.client_order_id)
 
     def _working(self, order: OrderRecord) -> WorkingOrder:
-        if self._latency:
-            live_from = order.created_at + self.interval + self._latency
-        else:
-            live_from = order.created_at + (not self._at_close)
-        return WorkingOrder.of(order, self.instrument(order.symbol), live_from)
+        # Days need not be 24 hours long: the bar after a daily one is the next, whenever it starts.
+        length = self.interval if self._latency or 0 < self.interval < DAY else 1
+        live_from = order.created_at + (0 if self._at_close else length + self._latency)
+        reduce_only = order.reduce_only or not (self._shorts or order.side is Side.BUY)
+        return WorkingOrder.of(order, self.instrument(order.symbol), live_from, reduce_only)
 
     def _enter(self, work: WorkingOrder) -> None:
         order = work.order
@@ -233,7 +235,7 @@ class Book:
             reduce_only=True,
             external=True,
         )
-        work = WorkingOrder.of(order, self.instrument(symbol))
+        work = WorkingOrder.of(order, self.instrument(symbol), reduce_only=True)
         self._resting.setdefault(symbol, {})[name] = work
         return work
 

@@ -75,6 +75,7 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
             latency=round(latency_ms * _NANOS_PER_MS),
             hours=Hours(hours),
             reach=between if orders_of_others is None else orders_of_others.reach,
+            shorts=AccountType(account) is not AccountType.CASH,
         )
         self.account_type = AccountType(account)
         self._custody = Custody(self._book, self.account_type, read_financing(borrow_rate, interest))

@@ -82,12 +82,14 @@ class WorkingOrder(msgspec.Struct, eq=False):
     feeds: Pool | None = None
 
     @classmethod
-    def of(cls, order: OrderRecord, instrument: Instrument, live_from: int = 0) -> WorkingOrder:
+    def of(
+        cls, order: OrderRecord, instrument: Instrument, live_from: int = 0, reduce_only: bool = False
+    ) -> WorkingOrder:
         """The order as it enters the book."""
         tif = order.time_in_force
         immediate = tif is _IOC or tif is _FOK
         level = None
-        if order.type is not _MARKET and not immediate and not order.reduce_only:
+        if order.type is not _MARKET and not immediate and not reduce_only:
             price = order.limit_price if order.stop_price is None else order.stop_price
             level = None if price is None else float(price)
         return cls(
@@ -101,7 +103,7 @@ class WorkingOrder(msgspec.Struct, eq=False):
             instrument,
             live_from,
             immediate,
-            order.reduce_only,
+            reduce_only,
             order.type in _STOPS,
             level,
         )

@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from brokers.sim import SimulatedBrokerage
@@ -97,6 +98,32 @@ def test_cancelling_what_is_not_there_is_refused():
     kinds = [update.kind for update in venue.drain_updates()]
     assert kinds == ["accepted", "cancelled", "cancel_refused"]
     assert effect.order.status is OrderStatus.SUBMITTED
+
+
+def test_no_order_trades_in_a_bar_that_began_before_it_was_decided():
+    """What the bar from 9:00 to 10:00 says was not known at 9:30, though the bar from 9:30 comes after it."""
+    venue = SimulatedBrokerage()
+    venue.interval = 60 * MINUTE
+    bars = [
+        bar(100.0, symbol="SPY", minute=0),
+        bar(50.0, symbol="BAC", minute=30),
+        bar(100.0, symbol="SPY", minute=60),
+        bar(60.0, symbol="BAC", minute=90),
+    ]
+    machine, _ = run(
+        [bar(50.0, symbol="BAC", minute=-30), *bars], [], [buy(1, "BAC")], venue=venue, universe=("SPY", "BAC")
+    )
+    assert fills(machine) == [("BAC", Decimal("60.0"), bars[3].time)]
+
+
+def test_a_cash_account_never_goes_short_whatever_closes_its_position_first():
+    """A reduce-only order always passes, also where a sale that rests was to close what it closes."""
+    exit_ = msgspec.structs.replace(sell(10), reduce_only=True)
+    bars = [bar(price, minute=minute) for minute, price in enumerate([100.0, 100.0, 100.0, 120.0])]
+    machine, _ = run(bars, [buy(10)], [sell(10, limit="110"), exit_], venue=SimulatedBrokerage(account="cash"))
+    _, target, market = machine.orders.values()
+    assert (market.status, target.status) == (OrderStatus.FILLED, OrderStatus.CANCELLED)
+    assert machine.qty("SPY") == 0
 
 
 def test_the_same_bars_give_the_same_hash_and_other_bars_another():
