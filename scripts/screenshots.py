@@ -47,7 +47,7 @@ def _trade(stack: LiveStack) -> dict[str, str]:
     backtest = stack.cli_json("backtest", "run", "--config", "sim_mean_reversion")["run_id"]
     stack.cli_json("bot", "save", "reversion", "--config", "sim_mean_reversion")
     stack.cli_json("bot", "backtest", "reversion")
-    bot = stack.cli_json("bot", "save", "reversion", "--config", "alpaca_mean_rev")["id"]
+    bot = stack.cli_json("bot", "save", "reversion", "--config", "sim_momentum")["id"]
     grid = ("--grid", "fast=2:20:2", "--grid", "slow=25:70:5", "--walk-forward", "5")
     sweep = stack.cli_json("sweep", "run", "--config", "sim_sma_cross", *grid, timeout=300)["id"]
     return {

@@ -6,16 +6,21 @@ from metadata.urn import Urn
 from trading.backtest import Curve, drive
 from trading.bounds import bounded
 from trading.engine.records import Kind
-from trading.recipes import load, load_named
+from trading.feeds.live import LiveFeed
+from trading.recipes import load, load_named, with_feed
 from trading.recipes.reading import FOLDER, PROJECT
-from trading.runner import assemble
+from trading.runner import assemble, assemble_simulated
 
 NAMES = sorted(file.stem for file in FOLDER.glob("*.yaml"))
 
 
 def first_fill(name, bars):
-    """Event seconds from the first bar to the first fill, and the engine after so many bars."""
-    parts = assemble(load_named(name))
+    """Event seconds from the first bar to the first fill, and the engine after so many bars, made up where the recipe's
+    are live."""
+    recipe = load_named(name)
+    if isinstance(assemble(recipe).feed, LiveFeed):
+        recipe = with_feed(recipe, "SyntheticFeed", {"seed": 2, "timeframe": "1Min"})
+    parts = assemble_simulated(recipe)
     parts.prepare()
     engine, curve = parts.engine(uuid.uuid4()), Curve()
     drive(engine, parts.brokerage, bounded(parts.feed.bars(), bars, None), curve)
