@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -73,6 +74,11 @@ def daily_levels(
         return np.concatenate(([starting_cash], equity[last_of_day])), TRADING_DAYS, True
     per_year = TRADING_DAYS * len(equity) / max(len(last_of_day), 1)
     return np.concatenate(([starting_cash], equity)), per_year, False
+
+
+def scaled_from_bars(metrics: Mapping[str, Any]) -> bool:
+    """Whether the Sharpe ratio of a backtest is of fewer than three days, which have no annual return."""
+    return metrics.get("sharpe") is not None and metrics.get("annual_return") is None
 
 
 def _sharpe(times: npt.NDArray[np.int64], equity: npt.NDArray[np.float64], starting_cash: float) -> float | None:

@@ -11,6 +11,7 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
 from trading import queries
+from trading.metrics import scaled_from_bars
 from trading.models import Mode, Run
 
 PAGE: Final = 50
@@ -51,6 +52,7 @@ def _ordered(runs: QuerySet[Run], order: str) -> QuerySet[Run]:
 
 
 def row(run: Run) -> dict[str, Any]:
-    """A run as the list shows it, with more of its figures."""
+    """A run as the list shows it, with more of its figures; ``short``: its Sharpe ratio is scaled from single bars."""
     more = ("annual_return", "trades", "win_rate")
-    return {**queries.run_row(run), **{name: run.metrics.get(name) for name in more}}
+    known = {**queries.run_row(run), **{name: run.metrics.get(name) for name in more}}
+    return {**known, "short": scaled_from_bars(run.metrics)}

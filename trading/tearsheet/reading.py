@@ -11,7 +11,7 @@ import numpy as np
 
 from trading.engine.bars import to_nanos
 from trading.ledger import read_curve
-from trading.metrics import drawdowns
+from trading.metrics import daily_levels, drawdowns
 from trading.models import EquityCurve, EquityPoint, Fill, Run
 from trading.queries import ACTIVE
 from trading.results import Execution, Trade, figures_of, round_trips
@@ -30,7 +30,8 @@ class Curve(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """What a tear sheet shows beside its charts and trades. ``first`` and ``last`` are in nanoseconds."""
+    """What a tear sheet shows beside its charts and trades. ``first`` and ``last`` are in nanoseconds; ``daily`` says
+    whether the figures are those of days, or of bars where there are too few days."""
 
     groups: list[Group]
     metrics: dict[str, Any]
@@ -39,6 +40,7 @@ class Sheet(NamedTuple):
     results: list[Bin]
     first: int
     last: int
+    daily: bool
 
 
 def curve_of(run: Run) -> Curve:
@@ -71,6 +73,7 @@ def sheet_of(run: Run) -> Sheet | None:
         spread([float(trade.pnl) for trade in trades]),
         int(times[0]),
         int(times[-1]),
+        daily_levels(times, equity, cash)[2],
     )
 
 

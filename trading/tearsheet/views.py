@@ -47,7 +47,9 @@ def backtests(request: HttpRequest) -> HttpResponse:
     wanted = listing.Wanted(**{**asked, "order": asked["order"] or "newest"})
     found = listing.backtests(wanted, request.GET.get("page"))
     choices = {"statuses": RunStatus.choices, "orders": listing.ORDERS.items()}
-    context = {"found": found, "items": [listing.row(run) for run in found], "wanted": wanted, **choices}
+    items = [listing.row(run) for run in found]
+    short = any(one["short"] for one in items)
+    context = {"found": found, "items": items, "any_short": short, "wanted": wanted, **choices}
     return _render(request, "backtests", context)
 
 
