@@ -36,6 +36,41 @@ def test_a_quantity_has_the_places_that_it_has(value: Any, written: str) -> None
     assert figures.qty(value) == written
 
 
+NO_TERMS = dict.fromkeys(["stop_price", "limit_price", "trail_amount", "trail_percent"])
+NO_TIES = {"external": False, "parent_id": None, "group_id": None, "replaces": None, "reduce_only": False}
+
+
+@pytest.mark.parametrize(
+    ("order", "written"),
+    [
+        ({}, "market"),
+        ({"limit_price": "35.26"}, "limit 35.26"),
+        ({"stop_price": "34.1"}, "stop 34.10"),
+        ({"stop_price": "34.1", "limit_price": "34"}, "stop 34.10, limit 34.00"),
+        ({"trail_amount": "2"}, "trails by 2.00"),
+        ({"trail_percent": "1.5"}, "trails by 1.5%"),
+        ({"time_in_force": "opg"}, "market at the open"),
+        ({"limit_price": "35", "time_in_force": "cls"}, "limit 35.00 at the close"),
+    ],
+)
+def test_an_order_says_at_what_price_it_trades(order: dict[str, Any], written: str) -> None:
+    assert figures.terms({**NO_TERMS, "time_in_force": "day", **order}) == written
+
+
+@pytest.mark.parametrize(
+    ("order", "written"),
+    [
+        ({}, ""),
+        ({"parent_id": "1", "group_id": "1"}, "exit"),
+        ({"group_id": "1"}, "one of a group"),
+        ({"replaces": "1", "reduce_only": True}, "replacement, reduce only"),
+        ({"external": True}, "by the venue"),
+    ],
+)
+def test_an_order_says_what_it_is_tied_to(order: dict[str, Any], written: str) -> None:
+    assert figures.ties({**NO_TIES, **order}) == written
+
+
 def test_a_gain_and_a_loss_differ_by_shape_and_sign_too() -> None:
     assert "▲" in figures.pnl("3")
     assert "+3.00" in figures.pnl("3")

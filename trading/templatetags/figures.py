@@ -36,6 +36,8 @@ _KINDS: Final = {
     "synthetic": "Synthetic",
     "backtest": "Backtest",
 }
+#: Where an order of such a time in force trades.
+_AUCTIONS: Final = {"opg": " at the open", "cls": " at the close"}
 _MEANINGS: Final = {
     "live": "Real money at a broker",
     "paper": "Simulated money on market prices",
@@ -101,6 +103,36 @@ def price(value: Any) -> str:
     if figure is None:
         return NOT_KNOWN
     return _trimmed(figure, 2, _PLACES if abs(figure) >= 1 else _PLACES_OF_LITTLE)
+
+
+@register.filter
+def terms(order: Any) -> str:
+    """At what price an order of `trading.rows.order_row` trades: ``market``, ``limit 35.26``, ``stop 34.10``,
+    ``stop 34.10, limit 34.00``, ``trails by 1.5%``; and ``at the open`` where it trades there alone."""
+    said = []
+    if order["stop_price"] is not None:
+        said.append(f"stop {price(order['stop_price'])}")
+    if order["trail_amount"] is not None:
+        said.append(f"trails by {price(order['trail_amount'])}")
+    if order["trail_percent"] is not None:
+        said.append(f"trails by {qty(order['trail_percent'])}%")
+    if order["limit_price"] is not None:
+        said.append(f"limit {price(order['limit_price'])}")
+    auction = _AUCTIONS.get(order["time_in_force"], "")
+    return ", ".join(said or ["market"]) + auction
+
+
+@register.filter
+def ties(order: Any) -> str:
+    """What an order has to do with others, and with the position: ``exit``, ``replacement``; empty where nothing."""
+    known = {
+        "by the venue": order["external"],
+        "exit": order["parent_id"],
+        "one of a group": order["group_id"] and not order["parent_id"],
+        "replacement": order["replaces"],
+        "reduce only": order["reduce_only"],
+    }
+    return ", ".join(said for said, holds in known.items() if holds)
 
 
 @register.filter
