@@ -42,26 +42,26 @@ def tree(project):
 
 
 def test_a_new_strategy_is_registered_and_its_test_passes(project):
-    made = run(project, "manage.py", "strategy", "new", "opening_range", "--json")
+    made = run(project, "manage.py", "strategy", "new", "drawn_name", "--json")
     assert made.returncode == 0, made.stderr
     document = json.loads(made.stdout)
-    assert document["class"] == "OpeningRangeStrategy"
+    assert document["class"] == "DrawnNameStrategy"
     assert document["files"] == [
-        "trading/strategies/opening_range.py",
-        "tests/strategies/test_opening_range.py",
-        "configs/paper/opening_range.yaml",
+        "trading/strategies/drawn_name.py",
+        "tests/strategies/test_drawn_name.py",
+        "configs/paper/drawn_name.yaml",
         "trading/strategies/__init__.py",
     ]
-    files = ["tests/strategies/test_opening_range.py", "tests/recipes/test_shipped.py"]
-    tests = run(project, "-m", "pytest", "-q", *files, "-k", "opening_range or average or period")
+    files = ["tests/strategies/test_drawn_name.py", "tests/recipes/test_shipped.py"]
+    tests = run(project, "-m", "pytest", "-q", *files, "-k", "drawn_name or average or period")
     assert tests.returncode == 0, tests.stdout
     assert "4 passed" in tests.stdout
     written = [file for file in document["files"] if file.endswith(".py")]
     for check in (["check"], ["format", "--check"]):
         lint = run(project, "-m", "ruff", *check, *written)
         assert lint.returncode == 0, lint.stdout
-    with pytest.raises(InvalidValue, match=r"opening_range\.py exists"):
-        new_strategy(project, "opening_range")
+    with pytest.raises(InvalidValue, match=r"drawn_name\.py exists"):
+        new_strategy(project, "drawn_name")
 
 
 @pytest.mark.parametrize(
