@@ -23,6 +23,8 @@ from trading.engine.orders import OrderRecord
 from trading.engine.updates import VenueUpdate
 
 STARTING_CASH: Final = Decimal(100_000)
+#: A float of it is still exact to more than a cent.
+MOST_CASH: Final = Decimal(10**13)
 
 
 class VenuePosition(msgspec.Struct, frozen=True):
@@ -65,10 +67,12 @@ class Venue:
 
 
 def read_cash(starting_cash: Decimal | float) -> Decimal:
-    """The cash that a recipe gives a run; raises `InvalidValue` unless it is more than zero."""
+    """The cash that a recipe gives a run; raises `InvalidValue` unless it is more than zero and at most `MOST_CASH`."""
     cash = Decimal(str(starting_cash))
     if not cash.is_finite() or cash <= 0:
         raise InvalidValue(f"starting_cash must be more than zero, not {starting_cash}")
+    if cash > MOST_CASH:
+        raise InvalidValue(f"starting_cash must be at most {MOST_CASH:,}, not {starting_cash}")
     return cash
 
 

@@ -127,6 +127,15 @@ def test_the_api_from_saving_to_a_session(script: Client, document: dict[str, An
     assert cancelled["status"] == "stopped"
 
 
+def test_a_misspelt_field_starts_nothing(script: Client, document: dict[str, Any]) -> None:
+    bot = script.post("/bots", {"name": "alice", "recipe": document}, content_type="application/json").json()
+    for verb, body in {"paper": {"duration_minute": 5}, "backtest": {"versions": 1}}.items():
+        answer = script.post(f"/bots/{bot['id']}/{verb}", body, content_type="application/json")
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] in body
+    assert not Run.objects.exists()
+
+
 def test_a_reader_may_not_change_bots(script: Client, document: dict[str, Any]) -> None:
     from access import actions as access
 

@@ -27,11 +27,11 @@ class BotIn(Schema):
     recipe: dict[str, Any]
 
 
-class BotBacktestIn(Schema):
+class BotBacktestIn(Schema, extra="forbid"):
     version: Version = None
 
 
-class BotPaperIn(Schema):
+class BotPaperIn(Schema, extra="forbid"):
     version: Version = None
     starting_cash: Annotated[float | None, Field(gt=0)] = None
     duration_minutes: Annotated[float | None, Field(gt=0)] = None

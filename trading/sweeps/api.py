@@ -29,7 +29,18 @@ class SweepIn(Schema):
     recipe: dict[str, Any] | None = Field(None, description="a recipe")
     config: str | None = Field(None, description="or the name of one in configs/paper")
     bot_id: UUID | None = Field(None, description="or a bot, whose newest version is taken")
-    sweep: dict[str, Any]
+    sweep: dict[str, Any] = Field(
+        description="parameters (values, or min, max and step, by their names below strategy.kwargs), search (grid or"
+        " random, with trials and seed), where, objective and walk_forward (folds, train, anchored)",
+        examples=[
+            {
+                "parameters": {"fast": [5, 10, 20], "slow": {"min": 30, "max": 100, "step": 10}},
+                "where": ["fast < slow"],
+                "objective": "sharpe",
+                "walk_forward": {"folds": 5},
+            }
+        ],
+    )
 
 
 def _sweep(sweep_id: UUID) -> Sweep:
