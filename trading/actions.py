@@ -95,11 +95,16 @@ def start_backtest(
     bot: Bot | None = None,
     bot_version: BotVersion | None = None,
     enqueue: bool = True,
+    thorough: bool = False,
 ) -> Run:
-    """Queue a backtest of a recipe; it passes no gate, for it can send no order."""
+    """Queue a backtest of a recipe; it passes no gate, for it can send no order.
+
+    ``thorough`` reads all of its data first, so that bad data starts nothing; otherwise only what takes a moment is
+    read, for somebody waits, and the rest as the run begins: what is wrong then ends it as failed, with file, line and
+    reason. Raises `trading.recipes.RecipeError` or `trading.engine.errors.TradingError`.
+    """
     parts = runner.assemble_simulated(runner.read_recipe(config))
-    parts.check_ends()
-    parts.prepare()
+    parts.check(thorough)
     facts = replace(parts.facts(), mode=Mode.BACKTEST)
     return _start(parts.recipe, facts, "backtest.start", principal, bot, bot_version, enqueue)
 

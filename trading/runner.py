@@ -101,6 +101,15 @@ class Parts:
         if self.feed.endless and session.max_bars is None and session.duration_minutes is None:
             raise InvalidValue("session.max_bars: this feed never ends; a backtest needs max_bars or duration_minutes")
 
+    def check(self, thorough: bool) -> None:
+        """Raise what is wrong with a backtest of them before it begins: with all of its data, or with what of them can
+        be told in a moment."""
+        self.check_ends()
+        if thorough:
+            self.prepare()
+        else:
+            self.feed.glance()
+
     def engine(self, run_id: UUID) -> Engine:
         return Engine(
             run_id.hex,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from django.db import connection
 
 from access.principals import cli_principal
 from tests.risk.waiting import eventually
-from tests.trading.market import recipe
+from tests.trading.market import recipe, replay, write_bars
 from trading import actions, connections, host, ledger, supervisor
+from trading.feeds.base import FeedError
 from trading.feeds.synthetic import SyntheticFeed
 from trading.lease import LeaseKeeper, claim, keeper
 from trading.ledger import LeaseLost
@@ -71,6 +73,13 @@ def test_it_tells_how_far_it_is_how_long_it_takes_and_what_came_of_it() -> None:
     assert steps[0]["seconds_left"] >= steps[-1]["seconds_left"] == 0
     (done,) = watched.of("done")
     assert (done["run_id"], done["result"]["ledger_hash"]) == (str(run.pk), again(run).ledger_hash)
+
+
+def test_a_short_one_tells_of_its_last_bar_too() -> None:
+    watched = Watched()
+    host.run_backtest(queued(1_050).pk, watched)
+    assert [one["bars"] for one in watched.of("bar.processed")] == [2000, 2100]
+    assert watched.of("bar.processed")[-1]["seconds_left"] == 0
 
 
 def test_a_bound_is_the_total() -> None:
@@ -214,3 +223,45 @@ def test_a_lease_does_not_run_out_while_a_long_append_holds_the_run(monkeypatch:
         thread.join()
         held = "SELECT lease_expires_at > clock_timestamp() FROM runs WHERE id = %s"
         assert renewing.execute(held, [run.pk]).fetchone() == (True,)
+
+
+def test_of_much_data_only_the_beginning_is_read_before_the_answer_and_the_rest_fails_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_bars(tmp_path / "bars.csv", minutes=60)
+    path.write_text(path.read_text() + "yesterday,SPY,1,1,1,1,1\n")
+    monkeypatch.setattr("trading.feeds.replay.AT_ONCE", 0)
+    monkeypatch.setattr("trading.feeds.reading._CSV_BYTES", 1000)
+    run = actions.start_backtest(recipe(replay(path)), principal=cli_principal(), enqueue=False)
+    host.run_backtest(run.pk)
+    lines = len(path.read_text().splitlines())
+    assert again(run).status == RunStatus.FAILED
+    assert f"{path}, line {lines}: timestamp 'yesterday' is not a time" in again(run).reason
+
+
+@pytest.mark.parametrize(("at_once", "thorough"), [(4_000_000, False), (0, True)])
+def test_bad_data_starts_nothing_where_all_of_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int, thorough: bool
+) -> None:
+    path = write_bars(tmp_path / "bars.csv", minutes=60)
+    path.write_text(path.read_text() + "yesterday,SPY,1,1,1,1,1\n")
+    monkeypatch.setattr("trading.feeds.replay.AT_ONCE", at_once)
+    monkeypatch.setattr("trading.feeds.reading._CSV_BYTES", 1000)
+    with pytest.raises(FeedError, match="timestamp 'yesterday' is not a time"):
+        actions.start_backtest(recipe(replay(path)), principal=cli_principal(), enqueue=False, thorough=thorough)
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "there is no such file"), ("timestamp,symbol\n", "has no column open")]
+)
+def test_a_file_that_cannot_be_what_it_should_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, reason: str
+) -> None:
+    monkeypatch.setattr("trading.feeds.replay.AT_ONCE", -1)
+    path = tmp_path / "bars.csv"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(FeedError, match=reason):
+        actions.start_backtest(recipe(replay(path)), principal=cli_principal(), enqueue=False)
+    assert not Run.objects.exists()

@@ -34,10 +34,14 @@ def save_bot(name: str, config: actions.Config, *, principal: Principal) -> Bot:
     return bot
 
 
-def start_backtest(bot: Bot, *, principal: Principal, version: int | None = None, enqueue: bool = True) -> Run:
+def start_backtest(
+    bot: Bot, *, principal: Principal, version: int | None = None, enqueue: bool = True, thorough: bool = False
+) -> Run:
     """Queue a backtest of a bot's version, by default the newest. Raises as `trading.actions.start_backtest` does."""
     chosen = version_of(bot, version)
-    return actions.start_backtest(chosen.recipe, principal=principal, bot=bot, bot_version=chosen, enqueue=enqueue)
+    return actions.start_backtest(
+        chosen.recipe, principal=principal, bot=bot, bot_version=chosen, enqueue=enqueue, thorough=thorough
+    )
 
 
 def start_paper(

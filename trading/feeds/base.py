@@ -71,6 +71,10 @@ class IFeed(ABC):
     def prepare(self) -> None:
         """Read and check everything; raises `FeedError`, naming file, line and reason."""
 
+    def glance(self) -> None:
+        """Check what can be told in a moment, however much data there is; raises `FeedError`. `prepare` checks all."""
+        self.prepare()
+
     @abstractmethod
     def bars(self) -> Iterator[Bar]:
         """The bars from the first one on, in order of time and, within one time, of the universe."""
@@ -80,5 +84,6 @@ class IFeed(ABC):
         """What the feed holds, ready for JSON.
 
         ``bars`` (their number, None when endless), ``symbols``, ``first`` and ``last`` (stamps, ISO 8601, UTC; None
-        when unknown), ``timeframe``, ``missing_minutes`` (per symbol, see `trading.feeds.gaps`).
+        when unknown), ``timeframe``, ``missing_minutes`` (per symbol, see `trading.feeds.gaps`); of recorded bars also
+        what `trading.feeds.survey.summary_of` adds.
         """

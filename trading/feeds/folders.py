@@ -46,6 +46,17 @@ def read_bars(path: Path, shown: str, universe: Sequence[str]) -> Iterator[Table
         raise FeedError(f"has no bar of {', '.join(missing[:_NAMED])}; it holds {held}", shown)
 
 
+def look_at(path: Path, shown: str) -> None:
+    """Read the first rows of the first file. Raises `FeedError` for what is wrong with them, or with their columns."""
+    next(read_tables(*_files(path, shown)[0]), None)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of the files of a folder; 0 where there is nothing."""
+    files = path.iterdir() if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
 def _aside(sources: Sequence[Iterator[Table]], universe: Sequence[str]) -> list[Iterator[Table]]:
     """The same rows, read one file after the other and kept in parts that are small where there are many files."""
     spool = Spool(universe, part_of(len(sources)))

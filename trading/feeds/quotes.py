@@ -44,6 +44,13 @@ class QuotesFeed(ReplayFeed):
         super().__init__(universe, path, speed)
         self.quotes = quotes
 
+    def _paths(self) -> list[Path]:
+        return [PROJECT / self.quotes, *super()._paths()]
+
+    def _look(self) -> None:
+        next(read_quotes(PROJECT / self.quotes, self.quotes, []), None)
+        super()._look()
+
     def _read(self) -> Iterator[Table]:
         options = [name for name in self.universe if instrument_of(name).asset is AssetClass.OPTION]
         others = [name for name in self.universe if name not in options]

@@ -10,7 +10,7 @@ from typing import Any, Final
 from trading.engine.bars import NANOS_PER_SECOND, Bar, Timeframe
 from trading.feeds.adjusting import Adjustment, read_events
 from trading.feeds.base import FeedError, IFeed, Pace, read_pace
-from trading.feeds.folders import read_bars
+from trading.feeds.folders import look_at, read_bars, size_of
 from trading.feeds.gaps import Regularity
 from trading.feeds.resampling import BarLength, check_resampling, read_timeframe, resampled
 from trading.feeds.spool import Spool
@@ -18,6 +18,8 @@ from trading.feeds.survey import summary_of
 from trading.feeds.tables import FIGURES, QUOTES, Bools, Table
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
+#: Bytes that are read within half a second.
+AT_ONCE: Final = 4_000_000
 _TIMEFRAMES: Final = {timeframe.nanos: timeframe for timeframe in Timeframe}
 
 
@@ -67,6 +69,20 @@ class ReplayFeed(IFeed):
         self._spool = spool
         length = self.timeframe or f"{self.interval / NANOS_PER_SECOND:g} seconds"
         self._summary = {"timeframe": length, **summary_of(spool, self.universe, self.interval)}
+
+    def glance(self) -> None:
+        if sum(map(size_of, self._paths())) <= AT_ONCE:
+            self.prepare()
+        else:
+            self._look()
+
+    def _paths(self) -> list[Path]:
+        return [PROJECT / self.path]
+
+    def _look(self) -> None:
+        look_at(PROJECT / self.path, self.path)
+        if self.adjustments is not None:
+            read_events(PROJECT / self.adjustments, self.adjustments)
 
     def _adjusted(self, spool: Spool, shown: str, intraday: Bools) -> Spool:
         events = read_events(PROJECT / shown, shown)

@@ -31,17 +31,16 @@ def start_sweep(
     bot: Bot | None = None,
     bot_version: BotVersion | None = None,
     enqueue: bool = True,
+    thorough: bool = False,
 ) -> Sweep:
     """Plan a sweep of a recipe and, unless the caller will work on it itself, call the workers.
 
-    The feed's data is read and checked first, so that bad data starts nothing. Raises `trading.recipes.RecipeError` or
-    `trading.feeds.base.FeedError`.
+    ``thorough`` is that of `trading.actions.start_backtest`. Raises `trading.recipes.RecipeError` or
+    `trading.engine.errors.TradingError`.
     """
     recipe, wanted = runner.read_recipe(config), read_spec(spec)
     planned = plan(recipe, wanted)
-    parts = runner.assemble_simulated(recipe)
-    parts.check_ends()
-    parts.prepare()
+    runner.assemble_simulated(recipe).check(thorough)
     with transaction.atomic():
         sweep = Sweep.objects.create(
             task_id=str(uuid.uuid4()),

@@ -43,7 +43,7 @@ class Command(ProductCommand):
             recipe = runner.read_recipe(config)
             if data:
                 recipe = recipes.with_feed(recipe, "ReplayFeed", {"path": str(Path(data).resolve()), "speed": "max"})
-            run = actions.start_backtest(recipe, principal=cli_principal(), enqueue=celery)
+            run = actions.start_backtest(recipe, principal=cli_principal(), enqueue=celery, thorough=True)
             if celery:
                 return {"task_id": run.task_id, "run_id": str(run.id)}
             with draining_on_signals():

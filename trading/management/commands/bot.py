@@ -55,7 +55,7 @@ class Command(ProductCommand):
         bot = self._find(name)
         progress = Progress(getattr(self.stderr, "_out", None))
         with told_errors():
-            run = actions.start_backtest(bot, principal=cli_principal(), version=number, enqueue=celery)
+            run = actions.start_backtest(bot, principal=cli_principal(), version=number, enqueue=celery, thorough=True)
             if celery:
                 return {"task_id": run.task_id, "run_id": str(run.id)}
             with draining_on_signals():

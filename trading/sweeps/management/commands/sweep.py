@@ -63,7 +63,8 @@ class Command(ProductCommand):
             recipe = runner.read_recipe(config)
             if data:
                 recipe = recipes.with_feed(recipe, "ReplayFeed", {"path": str(Path(data).resolve()), "speed": "max"})
-            sweep = actions.start_sweep(recipe, _spec(**options), principal=cli_principal(), enqueue=celery)
+            spec, me = _spec(**options), cli_principal()
+            sweep = actions.start_sweep(recipe, spec, principal=me, enqueue=celery, thorough=True)
         if celery:
             return {"task_id": sweep.task_id, "sweep_id": str(sweep.id), "trials": sweep.trial_count}
         self.progress(f"sweep {sweep.id}  {sweep.name}  {sweep.trial_count} trials on {processes} processes")
