@@ -95,9 +95,7 @@ class Parts:
         session = self.recipe.session
         if isinstance(self.feed, LiveFeed):
             live = self.recipe.feed.cls
-            raise InvalidValue(
-                f"feed.class: {live} is live; a backtest needs recorded bars: --data FILE, or ReplayFeed"
-            )
+            raise InvalidValue(f"feed.class: {live} is live; recorded bars are needed here: --data FILE, or ReplayFeed")
         if self.feed.endless and session.max_bars is None and session.duration_minutes is None:
             raise InvalidValue("session.max_bars: this feed never ends; a backtest needs max_bars or duration_minutes")
 

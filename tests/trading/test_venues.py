@@ -7,14 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -22,136 +20,12 @@ import yaml
 from brokers.ibkr.adapter import InteractiveBrokersBrokerage
 from tests.environment import PROJECT
 from tests.live import LiveStack
-from tests.trading.market import MODEL, PIPELINE
+from tests.trading.places import SYMBOL, Market, Tws, open_market
 from tests.trading.test_end_to_end import Client, ended, eventually, orders_of
-from tests.venues import tws
-from tests.venues.alpaca import AlpacaStub
-from tests.venues.serving import serving
-from tests.venues.tradier import TradierStub
 
-SYMBOL = "SPY"
 LADDER = {"class": "LimitLadderStrategy", "kwargs": {"levels": 3, "step_bps": 100, "quantity": 2}}
 #: Trades at every bar whose close is on the other side of the one before.
 NERVOUS = {"class": "SmaCrossStrategy", "kwargs": {"fast": 1, "slow": 2, "quantity": 1}}
-
-
-class Market(ABC):
-    """One stub venue that stands at 100, and what a recipe needs to trade there."""
-
-    #: An argument of the brokerage that the venue does not accept.
-    wrong: dict[str, Any]
-
-    def __init__(self, stub: Any) -> None:
-        self.stub = stub
-        self.minute = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=2)
-        stub.trade(SYMBOL, "100")
-
-    @property
-    @abstractmethod
-    def feed(self) -> dict[str, Any]: ...
-
-    @property
-    @abstractmethod
-    def brokerage(self) -> dict[str, Any]: ...
-
-    @abstractmethod
-    def bar(self, close: float) -> None:
-        """Let the next minute's bar come."""
-
-    def drop(self) -> None:
-        """Lose every stream of the venue."""
-        self.stub.call(self.stub.drop_streams)
-
-    def journal(self, kind: str) -> list[dict[str, Any]]:
-        return list(self.stub.book.journal.of(kind))
-
-    def orders_once(self, count: int) -> list[dict[str, Any]]:
-        """The venue's orders, once it has so many; bars come until then."""
-
-        def look() -> Any:
-            self.bar(100.0)
-            found = self.journal("order")
-            return len(found) >= count and found
-
-        found: list[dict[str, Any]] = eventually(look)
-        return found
-
-    def recipe(self, strategy: dict[str, Any], name: str, **changed: Any) -> dict[str, Any]:
-        feed, brokerage = self.feed, self.brokerage
-        brokerage["kwargs"] |= changed
-        session = {"model_urn": MODEL, "pipeline_urn": PIPELINE}
-        parts = {"strategy": strategy, "feed": feed, "brokerage": brokerage, "session": session}
-        return {"name": name, "universe": [SYMBOL], "risk": {}, **parts}
-
-
-class Alpaca(Market):
-    wrong = {"api_key": "wrong"}
-
-    @property
-    def feed(self):
-        return {"class": "AlpacaFeed", "kwargs": {"data_url": self.stub.url}}
-
-    @property
-    def brokerage(self):
-        urls = {"base_url": self.stub.url, "stream_url": f"{self.stub.socket_url}/stream"}
-        return {"class": "AlpacaBrokerage", "kwargs": urls}
-
-    def bar(self, close):
-        self.minute += timedelta(minutes=1)
-        self.stub.call(self.stub.bar, SYMBOL, self.minute, (close, close, close, close))
-
-
-class Tws(Market):
-    wrong = {"client_id": 7}
-
-    @property
-    def feed(self):
-        return {"class": "IBKRFeed", "kwargs": {"port": self.stub.port}}
-
-    @property
-    def brokerage(self):
-        return {"class": "InteractiveBrokersBrokerage", "kwargs": {"port": self.stub.port}}
-
-    def bar(self, close):
-        self.minute += timedelta(minutes=1)
-        last_part = int(self.minute.timestamp()) + 55
-        self.stub.call(self.stub.five_second_bar, SYMBOL, last_part, (close, close, close, close), 100)
-
-    def drop(self):
-        self.stub.call(lambda: [client.drop() for client in list(self.stub.clients)])
-
-
-class Tradier(Market):
-    wrong = {"token": "wrong"}
-
-    def __init__(self, stub: TradierStub) -> None:
-        super().__init__(stub)
-        # Its minutes are asked for, and given out when they are over.
-        start = datetime.now(ZoneInfo("America/New_York")).replace(second=0, microsecond=0, tzinfo=None)
-        row = {"open": 100, "high": 100, "low": 100, "close": 100, "volume": 100}
-        minutes = [start + timedelta(minutes=minute) for minute in range(-3, 5)]
-        stub.series[SYMBOL] = [{"time": minute.isoformat(), **row} for minute in minutes]
-
-    @property
-    def feed(self):
-        return {"class": "TradierFeed", "kwargs": {"base_url": f"{self.stub.url}/v1", "poll_seconds": 0.5}}
-
-    @property
-    def brokerage(self):
-        return {"class": "TradierBrokerage", "kwargs": {"base_url": f"{self.stub.url}/v1"}}
-
-    def bar(self, close):
-        """They come by themselves."""
-
-
-@contextmanager
-def open_market(name: str) -> Iterator[Market]:
-    if name == "ibkr":
-        with tws.serving(tws.TwsStub()) as stub:
-            yield Tws(stub)
-    else:
-        with serving(AlpacaStub() if name == "alpaca" else TradierStub()) as stub:
-            yield Alpaca(stub) if name == "alpaca" else Tradier(stub)
 
 
 @pytest.fixture
@@ -175,14 +49,12 @@ def released(live_stack: LiveStack) -> Iterator[None]:
 
 
 @contextmanager
-def shell(stack: LiveStack, recipe: dict[str, Any], folder: Path) -> Iterator[subprocess.Popen[str]]:
+def shell(stack: LiveStack, config: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """`alphaswarm paper run` in a process of its own."""
-    path = folder / "recipe.yaml"
-    path.write_text(yaml.safe_dump(recipe))
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "paper", "run", "--config", str(path), "--json"],
+        [sys.executable, "manage.py", "paper", "run", "--config", config, "--json"],
         cwd=PROJECT,
-        env=stack.environment,
+        env={**stack.environment, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -194,6 +66,12 @@ def shell(stack: LiveStack, recipe: dict[str, Any], folder: Path) -> Iterator[su
         if process.poll() is None:
             process.kill()
             process.communicate()
+
+
+def written(recipe: dict[str, Any], folder: Path) -> str:
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    return str(path)
 
 
 def filled(rows: list[dict[str, Any]]) -> list[tuple[str, Decimal, Decimal]]:
@@ -213,7 +91,7 @@ def fills_of(trader: Client, run_id: str) -> list[tuple[str, Decimal, Decimal]]:
 
 @each_venue
 def test_a_session_in_a_shell_leaves_the_fills_that_the_venue_journalled(live_stack, trader, market, tmp_path):
-    with shell(live_stack, market.recipe(LADDER, "in a shell"), tmp_path) as process:
+    with shell(live_stack, written(market.recipe(LADDER, "in a shell"), tmp_path)) as process:
         orders = market.orders_once(3)
         run_id = orders[0]["client_order_id"].partition("-")[0]
         market.stub.trade(SYMBOL, "98.50")
@@ -271,6 +149,28 @@ def test_no_order_reaches_the_venue_after_a_kill(live_stack, trader, market, rel
     assert fills_of(trader, run["id"]) == filled(market.journal("fill"))
 
 
+@pytest.mark.parametrize("market", ["alpaca", "ibkr"], indirect=True)
+def test_the_shipped_recipe_trades_at_its_venue(live_stack, trader, market):
+    name, symbol = market.shipped
+    for known in ("AAPL", "MSFT", "SPY", "IBM"):
+        market.stub.trade(known, "100")
+
+    def fall() -> Any:
+        """An hour of little ups and downs, and then a fall."""
+        for minute in range(65):
+            market.bar(95.0 if minute == 64 else 100.0 + minute % 2 / 10, symbol)
+        return market.journal("fill")
+
+    with shell(live_stack, name, **market.addresses) as process:
+        orders = eventually(fall)
+        run_id = orders[0]["client_order_id"].partition("-")[0]
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=40)
+    summary = json.loads(out)
+    assert (summary["status"], summary["reason"]) == ("stopped", "stopped by an operator")
+    assert fills_of(trader, run_id) == filled(market.journal("fill"))
+
+
 @each_venue
 def test_what_a_venue_does_not_accept_ends_the_run_and_says_what_to_set(live_stack, market, tmp_path):
     taken = None
@@ -278,7 +178,7 @@ def test_what_a_venue_does_not_accept_ends_the_run_and_says_what_to_set(live_sta
         # There are no credentials: what can be wrong is a client id that another program has.
         taken = InteractiveBrokersBrokerage(port=market.stub.port, **market.wrong)
         taken.connect()
-    with shell(live_stack, market.recipe(LADDER, "refused", **market.wrong), tmp_path) as process:
+    with shell(live_stack, written(market.recipe(LADDER, "refused", **market.wrong), tmp_path)) as process:
         out, _ = process.communicate(timeout=40)
     if taken is not None:
         taken.close()

@@ -35,12 +35,22 @@ def save_bot(name: str, config: actions.Config, *, principal: Principal) -> Bot:
 
 
 def start_backtest(
-    bot: Bot, *, principal: Principal, version: int | None = None, enqueue: bool = True, thorough: bool = False
+    bot: Bot,
+    *,
+    principal: Principal,
+    version: int | None = None,
+    data: str | None = None,
+    enqueue: bool = True,
+    thorough: bool = False,
 ) -> Run:
-    """Queue a backtest of a bot's version, by default the newest. Raises as `trading.actions.start_backtest` does."""
+    """Queue a backtest of a bot's version, by default the newest, on its own feed or on the bars of the file or folder
+    ``data``. Raises as `trading.actions.start_backtest` does."""
     chosen = version_of(bot, version)
+    recipe = runner.read_recipe(chosen.recipe)
+    if data is not None:
+        recipe = recipes.with_feed(recipe, "ReplayFeed", {"path": data, "speed": "max"})
     return actions.start_backtest(
-        chosen.recipe, principal=principal, bot=bot, bot_version=chosen, enqueue=enqueue, thorough=thorough
+        recipe, principal=principal, bot=bot, bot_version=chosen, enqueue=enqueue, thorough=thorough
     )
 
 

@@ -29,6 +29,7 @@ class BotIn(Schema):
 
 class BotBacktestIn(Schema, extra="forbid"):
     version: Version = None
+    data: Annotated[str | None, Field(description="a file or folder of bars on the server, not the bot's feed")] = None
 
 
 class BotPaperIn(Schema, extra="forbid"):
@@ -88,7 +89,9 @@ def start_bot(request: HttpRequest, bot_id: UUID, body: BotPaperIn) -> tuple[int
 def backtest_bot(
     request: HttpRequest, bot_id: UUID, body: Annotated[BotBacktestIn | None, Body()] = None
 ) -> tuple[int, dict[str, Any]]:
-    version = None if body is None else body.version
+    wanted = body or BotBacktestIn()
     with told_problems():
-        run = actions.start_backtest(_bot(bot_id), principal=request.principal, version=version)
+        run = actions.start_backtest(
+            _bot(bot_id), principal=request.principal, version=wanted.version, data=wanted.data
+        )
     return 202, {"run_id": str(run.id), "task_id": run.task_id}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -31,6 +32,7 @@ class Command(ProductCommand):
         backtest = self.verb(parser, "backtest", self.backtest, "Run a backtest of a bot; Ctrl-C stops it.")
         backtest.add_argument("name", metavar="NAME", help="its name or its id")
         backtest.add_argument("--version", type=int, dest="number", help="by default the newest")
+        backtest.add_argument("--data", help="bars from this CSV or Parquet file or folder, not the bot's feed")
         backtest.add_argument("--celery", action="store_true", help="hand it to the workers and return")
 
     def save(self, name: str, config: str, **options: Any) -> dict[str, Any]:
@@ -51,11 +53,16 @@ class Command(ProductCommand):
     def one(self, name: str, **options: Any) -> dict[str, Any]:
         return queries.detail(self._find(name))
 
-    def backtest(self, name: str, number: int | None, celery: bool, **options: Any) -> dict[str, Any] | None:
+    def backtest(
+        self, name: str, number: int | None, data: str | None, celery: bool, **options: Any
+    ) -> dict[str, Any] | None:
         bot = self._find(name)
+        bars = str(Path(data).resolve()) if data else None
         progress = Progress(getattr(self.stderr, "_out", None))
         with told_errors():
-            run = actions.start_backtest(bot, principal=cli_principal(), version=number, enqueue=celery, thorough=True)
+            run = actions.start_backtest(
+                bot, principal=cli_principal(), version=number, data=bars, enqueue=celery, thorough=True
+            )
             if celery:
                 return {"task_id": run.task_id, "run_id": str(run.id)}
             with draining_on_signals():
