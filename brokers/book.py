@@ -185,7 +185,7 @@ class Book:
             decided = order.created_at + self.interval + self._latency - self._at_close
             if order.time_in_force is TimeInForce.OPG:
                 work.auction = calendar.open_from(decided)
-                work.expires = calendar.close_after(work.auction)
+                work.expires = work.auction + 1
             else:
                 work.expires = calendar.close_after(decided)
                 work.auction = work.expires if order.time_in_force is TimeInForce.CLS else 0

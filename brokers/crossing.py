@@ -108,7 +108,7 @@ class Crossing:
 
 
 def opens_in(work: WorkingOrder, seen: Seen) -> bool:
-    """Whether the opening auction that the order is for is the bar's open."""
+    """Whether the bar holds the moment of the opening auction that the order is for; its open is the auction's."""
     return work.order.time_in_force is TimeInForce.OPG and seen.bar.time + max(seen.interval, 1) > work.auction
 
 

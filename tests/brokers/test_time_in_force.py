@@ -138,6 +138,13 @@ def test_an_order_for_the_opening_trades_at_the_next_sessions_open():
     assert venue.updates(limit)[-1].reason == "it was not filled in the opening auction"
 
 
+def test_an_order_for_an_opening_that_no_bar_holds_expires():
+    venue = Venue()
+    order = venue.submit(buy(1, time_in_force=TimeInForce.OPG))
+    venue.see(flat(80, DAY // MINUTE + 1))
+    assert venue.kinds(order) == ["accepted", "expired"]
+
+
 def test_an_order_for_the_close_trades_at_the_sessions_last_price():
     venue = Venue()
     market = venue.submit(buy(1, time_in_force=TimeInForce.CLS))
