@@ -14,20 +14,24 @@ import psycopg
 Curve = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
 
 
-def _columns(curve: Curve) -> tuple[bytes, bytes]:
-    times, equity = curve
-    return np.asarray(times).astype("<i8", copy=False).tobytes(), np.asarray(equity).astype("<f8", copy=False).tobytes()
+def _columns(curve: Curve) -> tuple[memoryview, memoryview]:
+    """Both columns as bytes, which are those of the arrays: a curve may be long."""
+    times, equity = (np.ascontiguousarray(column, kind) for column, kind in zip(curve, ("<i8", "<f8"), strict=True))
+    return times.data.cast("B"), equity.data.cast("B")
 
 
 def curve_digest(curve: Curve) -> str:
     """SHA-256 (hex) of both columns, as the ledger's chain keeps it."""
-    times, equity = _columns(curve)
-    return hashlib.sha256(times + equity).hexdigest()
+    digest = hashlib.sha256()
+    for column in _columns(curve):
+        digest.update(column)
+    return digest.hexdigest()
 
 
 def save_curve(cursor: psycopg.Cursor[Any], run_id: UUID, curve: Curve) -> None:
-    times, equity = _columns(curve)
-    cursor.execute("INSERT INTO equity_curves (run_id, times, equity) VALUES (%s, %s, %s)", [run_id, times, equity])
+    # Binary, for as text every byte would be two.
+    query = "INSERT INTO equity_curves (run_id, times, equity) VALUES (%s, %b, %b)"
+    cursor.execute(query, [run_id, *_columns(curve)])
 
 
 def read_curve(times: bytes | memoryview, equity: bytes | memoryview) -> Curve:
