@@ -94,4 +94,4 @@ def _whole(value: float) -> str:
 
 
 def _percent(value: float) -> str:
-    return f"{value:.1f}%".replace("-", MINUS)
+    return f"{value:.3g}%".replace("-", MINUS)
