@@ -81,7 +81,7 @@ def test_what_a_recipe_must_have_is_missed(field):
         ({"brokerage__kwargs__starting_cash": "lots"}, "brokerage.kwargs.starting_cash: must be a number"),
         ({"brokerage__kwargs__starting_cash": 0}, "brokerage.kwargs: starting_cash must be more than zero"),
         (
-            {"brokerage__kwargs__starting_cash": 1e300},
+            {"brokerage__kwargs__starting_cash": 1e15},
             "brokerage.kwargs: starting_cash must be at most 10,000,000,000,000",
         ),
         ({"brokerage__kwargs__fees": 3}, "brokerage.kwargs.fees: must be a mapping, or 'none'"),

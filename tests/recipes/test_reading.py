@@ -76,6 +76,7 @@ def test_two_different_urns_are_refused():
         ("a: {1: b}", "a: has a key that is no plain text"),
         ("a: " + "9" * 5000, "is not readable as YAML"),
         ("a: " + "9" * 30, "a: is too large a number"),
+        ("a: 1e30", "a: is too large a number"),
         ('a: "\\0"', "a: must not hold control characters"),
         (b"a: \xff", "is not UTF-8 text"),
         ("---\na: 1\n---\nb: 2", "expected a single document"),

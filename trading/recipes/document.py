@@ -110,11 +110,10 @@ def _impure(value: Any, field: str, depth: int) -> Iterator[Problem]:
     elif isinstance(value, str):
         if _CONTROL.search(value):
             yield Problem(field, "must not hold control characters")
-    elif isinstance(value, float):
+    elif isinstance(value, int | float):
         if not math.isfinite(value):
             yield Problem(field, "must be a finite number")
-    elif isinstance(value, int):
-        if abs(value) >= 2**63:
+        elif abs(value) >= 2**63:  # The database gives a float of that size back as a whole number.
             yield Problem(field, "is too large a number")
     elif value is not None:
         yield Problem(field, f"must be text, a number, true, false, a list or a mapping, not {type(value).__name__}")
