@@ -13,6 +13,7 @@ from alphaswarm_site.commands import BadInput, ProductCommand
 from trading import actions, host, queries, recipes, rows, runner
 from trading.management.progress import Progress
 from trading.management.running import answer_of, draining_on_signals, told_errors, wait_for_end
+from trading.metrics import scaled_from_bars
 from trading.models import Mode, Run
 from trading.tearsheet import report
 
@@ -49,6 +50,8 @@ class Command(ProductCommand):
             with draining_on_signals():
                 summary = host.run_backtest(run.id, observer=progress)
         progress.close()
+        if summary is not None and scaled_from_bars(summary.metrics):
+            self.progress("fewer than three days: sharpe is scaled to a year from single bars, and says little")
         answer_of(summary, self.emit)
         return None
 
