@@ -10,6 +10,7 @@ from brokers.account import Account
 from brokers.matching import Reach, Seen, at_point
 from brokers.working import WorkingOrder
 from trading.engine.bars import Bar
+from trading.engine.calendars import DAY
 from trading.engine.orders import TimeInForce
 from trading.engine.updates import UpdateKind
 
@@ -43,16 +44,20 @@ class Crossing:
 
     def run(self, seen: Seen, works: Sequence[WorkingOrder]) -> None:
         """``works`` are those that may trade in this bar, oldest first."""
-        start = seen.bar.time
+        # What was decided by a bar from here on was not decided yet at this bar's open.
+        overlapping = seen.bar.time - (seen.interval if 0 < seen.interval < DAY else 1)
         for work in works:
             if work.done:
                 continue
-            if work.order.created_at >= start:
+            if work.auction:
+                if opens_in(work, seen):
+                    self._show(seen, work, seen.open(work.buy), whole=True)
+                elif closes_in(work, seen):
+                    self._closing.append(work)
+            elif work.order.created_at > overlapping:
                 self._closing.append(work)
-            elif not work.auction or opens_in(work, seen):
+            else:
                 self._show(seen, work, seen.open(work.buy), whole=True)
-            elif closes_in(work, seen):
-                self._closing.append(work)
         while self._later:
             self._trade_inside(seen)
         self._close(seen)

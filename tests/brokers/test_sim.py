@@ -100,20 +100,32 @@ def test_cancelling_what_is_not_there_is_refused():
     assert effect.order.status is OrderStatus.SUBMITTED
 
 
-def test_no_order_trades_in_a_bar_that_began_before_it_was_decided():
+@pytest.mark.parametrize(("fill", "price", "number"), [("next_open", "60.0", 4), ("same_close", "58.0", 2)])
+def test_no_order_trades_at_an_open_that_came_before_its_decision(fill, price, number):
     """What the bar from 9:00 to 10:00 says was not known at 9:30, though the bar from 9:30 comes after it."""
-    venue = SimulatedBrokerage()
+    venue = SimulatedBrokerage(fill=fill)
     venue.interval = 60 * MINUTE
     bars = [
+        bar(50.0, symbol="BAC", minute=-30),
         bar(100.0, symbol="SPY", minute=0),
-        bar(50.0, symbol="BAC", minute=30),
+        bar(58.0, symbol="BAC", minute=30, open=50.0),
         bar(100.0, symbol="SPY", minute=60),
         bar(60.0, symbol="BAC", minute=90),
     ]
-    machine, _ = run(
-        [bar(50.0, symbol="BAC", minute=-30), *bars], [], [buy(1, "BAC")], venue=venue, universe=("SPY", "BAC")
-    )
-    assert fills(machine) == [("BAC", Decimal("60.0"), bars[3].time)]
+    machine, _ = run(bars, [], [buy(1, "BAC")], venue=venue, universe=("SPY", "BAC"))
+    assert fills(machine) == [("BAC", Decimal(price), bars[number].time)]
+
+
+def test_with_fills_at_the_same_close_an_auction_order_still_waits_for_its_auction():
+    orders = [
+        OrderRequest(symbol="BAC", side=Side.BUY, qty=Decimal(1), time_in_force=auction)
+        for auction in (TimeInForce.OPG, TimeInForce.CLS)
+    ]
+    venue = SimulatedBrokerage(fill="same_close")
+    venue.interval = MINUTE
+    bars = [bar(50.0, symbol="BAC", minute=-1), bar(100.0), bar(50.0, symbol="BAC"), bar(50.0, symbol="BAC", minute=1)]
+    machine, _ = run(bars, [], orders, venue=venue, universe=("SPY", "BAC"))
+    assert fills(machine) == []
 
 
 def test_a_cash_account_never_goes_short_whatever_closes_its_position_first():
