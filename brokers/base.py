@@ -56,6 +56,8 @@ class Venue:
     shared: bool = False
     account_type: AccountType = AccountType.UNLEVERED
     starting_cash: Decimal = STARTING_CASH
+    #: The driver's last word on an order, asked in the moment before it is sent, in whatever thread that is.
+    may_leave: Callable[[OrderRecord], bool] = staticmethod(lambda order: True)
 
     def expect(self, interval: int, instruments: Mapping[str, Instrument]) -> None:
         """Hear what bars there will be, one every ``interval`` ns (0 while unknown), and which instruments trade by

@@ -120,7 +120,7 @@ class RestBrokerage(ThreadedBrokerage):
             raise Rejected(f"{self.venue}: linked orders are not offered; send them one by one")
         payload = self._order_payload(order)
         self._known.expect(order)
-        body = self._send("POST", self._orders_path, payload)
+        body = self._send("POST", self._orders_path, payload, self._pace_of(order))
         try:
             venue_order_id = self._placed_id(body)
         except (LookupError, TypeError, ValueError) as error:
@@ -135,13 +135,13 @@ class RestBrokerage(ThreadedBrokerage):
         if venue_order_id is None:
             raise Transient(f"{self.venue} has not shown order {order.client_order_id} yet")
         try:
-            self._call("DELETE", self._order_detail_path(venue_order_id), urgent=True)
+            self._call("DELETE", self._order_detail_path(venue_order_id), pace=self._limit.count)
         except Rejected as error:
             # It may be over already, or still be open: what the venue shows decides.
             self._look(venue_order_id, order, str(error))
 
     def _look(self, venue_order_id: str, order: OrderRecord, reason: str) -> None:
-        shown = self._parse_one(self._call("GET", self._order_detail_path(venue_order_id), urgent=True))
+        shown = self._parse_one(self._call("GET", self._order_detail_path(venue_order_id), pace=self._limit.count))
         self._known.see([shown])
         if not shown.is_over:
             now = to_nanos(datetime.now(UTC))
@@ -150,7 +150,7 @@ class RestBrokerage(ThreadedBrokerage):
     def cancel_all(self) -> int:
         shown = [order for order in self.query_orders() if not order.is_over]
         for order in shown:
-            self._call("DELETE", self._order_detail_path(order.venue_order_id), urgent=True)
+            self._call("DELETE", self._order_detail_path(order.venue_order_id), pace=self._limit.count)
         return len(shown)
 
     def query_orders(self) -> list[VenueOrder]:
@@ -178,12 +178,28 @@ class RestBrokerage(ThreadedBrokerage):
 
     # Calls.
 
-    def _send(self, method: str, path: str, payload: Mapping[str, Any]) -> Any:
-        """A call that changes something: where it is not sure that it failed, it is unknown."""
-        return self._call(method, path, payload)
+    def _pace_of(self, order: OrderRecord) -> Callable[[], None]:
+        """What precedes an order: the limit is waited for, and then it must still be allowed to leave."""
 
-    def _call(self, method: str, path: str, payload: Mapping[str, Any] | None = None, urgent: bool = False) -> Any:
-        (self._limit.count if urgent else self._limit.wait)()
+        def pace() -> None:
+            self._limit.wait()
+            self.let_go(order)
+
+        return pace
+
+    def _send(self, method: str, path: str, payload: Mapping[str, Any], pace: Callable[[], None]) -> Any:
+        """A call that changes something: where it is not sure that it failed, it is unknown."""
+        return self._call(method, path, payload, pace)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        payload: Mapping[str, Any] | None = None,
+        pace: Callable[[], None] | None = None,
+    ) -> Any:
+        """One request. ``pace`` is called right before it: by default the limit is waited for."""
+        (pace or self._limit.wait)()
         changes = method in ("POST", "PUT", "PATCH")
         body: dict[str, Any] = {} if payload is None else {"data" if self.form else "json": payload}
         try:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from brokers.base import STARTING_CASH, IAsyncBrokerage, IBrokerage, VenueAccount, VenuePosition, read_cash
+from trading.engine.errors import Transient
 from trading.engine.orders import OrderRecord
 from trading.engine.updates import VenueUpdate
 
@@ -37,6 +38,12 @@ class ThreadedBrokerage(IBrokerage, IAsyncBrokerage):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"{self.venue} calls")
         self._cancels = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"{self.venue} cancels")
+
+    def let_go(self, order: OrderRecord) -> None:
+        """To be called right before an order is sent, after all waiting; raises `Transient` where it may not leave any
+        more."""
+        if not self.may_leave(order):
+            raise Transient("withheld at the last moment: it has waited, and may not leave any more")
 
     def tell(self, updates: Sequence[VenueUpdate]) -> None:
         """Pass on what the venue said; safe from any thread."""

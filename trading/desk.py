@@ -67,6 +67,7 @@ class OrderDesk:
         self._now = now
         self._wake = wake
         self._on_trouble = on_trouble
+        brokerage.may_leave = self._may_leave
         self._shared = SharedAccount() if brokerage.shared else None
         self._connected = False
         self._heard = asyncio.Event()
@@ -155,6 +156,11 @@ class OrderDesk:
         if not self._brokerage.updates_healthy:
             return Denial(code="updates_down", message="the venue's order updates are not flowing")
         return None
+
+    def _may_leave(self, order: OrderRecord) -> bool:
+        """The adapter's last question before it sends, in a thread of its own: a call may have waited, for the venue's
+        rate limit or for an answer, and been given up meanwhile."""
+        return order.status is OrderStatus.SUBMITTED and self._withhold(self._gate.verdict()) is None
 
     def _tell(self, order: OrderRecord, kind: UpdateKind, reason: str) -> None:
         self._take(OrderUpdate(kind, order.client_order_id, self._now(), reason=reason))

@@ -111,7 +111,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
         body = mapping.payload(order, linked)
         self._known.expect(order)
         try:
-            row = self._call("POST", "/orders", body)
+            row = self._call("POST", "/orders", body, let_go=lambda: self.let_go(order))
         except Refusal as refusal:
             if refusal.code != DUPLICATE_ID:
                 raise
@@ -125,7 +125,8 @@ class AlpacaBrokerage(ThreadedBrokerage):
         venue_order_id = self._id_of(order)
         self._known.expect(by)
         try:
-            row = self._call("PATCH", f"/orders/{venue_order_id}", mapping.changes(by))
+            changes = mapping.changes(by)
+            row = self._call("PATCH", f"/orders/{venue_order_id}", changes, let_go=lambda: self.let_go(by))
         except Unknown as error:
             row = self._found(by, error)
         self._adopt(row, by)
@@ -208,10 +209,17 @@ class AlpacaBrokerage(ThreadedBrokerage):
             except VenueError as error:
                 log.warning("alpaca does not show its orders: %s", error)
 
-    def _call(self, method: str, path: str, data: dict[str, Any] | None = None, urgent: bool = False) -> Any:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        data: dict[str, Any] | None = None,
+        urgent: bool = False,
+        let_go: Callable[[], None] | None = None,
+    ) -> Any:
         if self._rest is None:
             raise Transient("alpaca is not connected")
-        return self._rest.call(method, path, data, urgent)
+        return self._rest.call(method, path, data, urgent, let_go)
 
     def _read(self, parse: Callable[[Any], T], body: Any) -> T:
         try:

@@ -38,9 +38,21 @@ class Rest:
         self._client._session.request = partial(self._client._session.request, timeout=TIMEOUT)  # type: ignore[method-assign]
         self._limit = limit
 
-    def call(self, method: str, path: str, data: Mapping[str, Any] | None = None, urgent: bool = False) -> Any:
-        """One request; raises `Rejected`, `Transient`, `Unknown` or `Fatal`."""
+    def call(
+        self,
+        method: str,
+        path: str,
+        data: Mapping[str, Any] | None = None,
+        urgent: bool = False,
+        let_go: Callable[[], None] | None = None,
+    ) -> Any:
+        """One request; raises `Rejected`, `Transient`, `Unknown` or `Fatal`.
+
+        An ``urgent`` one does not wait for the limit. ``let_go`` is called right before it, and may raise.
+        """
         (self._limit.count if urgent else self._limit.wait)()
+        if let_go is not None:
+            let_go()
         changes = method in ("POST", "PATCH")
         try:
             return self._client._request(method, path, dict(data) if data is not None else None)

@@ -174,6 +174,7 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
 
     async def _submit(self, orders: Sequence[OrderRecord], fields: Sequence[dict[str, Any]]) -> None:
         contract = await self._contract(orders[0].symbol)
+        self.let_go(orders[0])
         numbers = {one.id: self._ib.client.getReqId() for one in orders}
         trades = []
         for position, (record, names) in enumerate(zip(orders, fields, strict=True)):

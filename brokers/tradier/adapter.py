@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -99,8 +99,8 @@ class TradierBrokerage(RestBrokerage):
         if self._listener is not None:
             self._listener.join(_RECONNECT_SECONDS)
 
-    def _send(self, method: str, path: str, payload: Mapping[str, Any]) -> Any:
-        body = super()._send(method, path, payload)
+    def _send(self, method: str, path: str, payload: Mapping[str, Any], pace: Callable[[], None]) -> Any:
+        body = super()._send(method, path, payload, pace)
         if isinstance(body, dict) and "errors" in body:
             said = body["errors"].get("error", body["errors"])
             raise Rejected("; ".join(said) if isinstance(said, list) else str(said))

@@ -231,6 +231,13 @@ class BrokerageContract:
 
         assert venue.adapter.query_positions()[0].qty == Decimal(-10)
 
+    def test_an_order_that_may_not_leave_any_more_is_not_sent(self, venue: Venue):
+        venue.adapter.may_leave = lambda order: False
+        with pytest.raises(Transient, match="may not leave"):
+            venue.adapter.submit_order(order())
+
+        assert not venue.book.orders
+
     def test_updates_are_healthy_while_the_venue_shows_its_orders(self, venue: Venue):
         assert venue.adapter.updates_healthy
 

@@ -313,3 +313,20 @@ def test_units_of_a_shared_account_that_nothing_explains_are_told_at_the_end(hou
         brokerage=venue,
     )
     assert "SPY: the venue holds 10, and 9 should be there" in run(made).reason
+
+
+def test_an_order_that_waited_at_the_adapter_is_asked_about_once_more(house):
+    asked = []
+
+    class Waiting(Venue):
+        async def submit_order_async(self, order, linked=()):
+            asked.append(self.may_leave(order))
+            house.engaged = True
+            await asyncio.to_thread(eventually, lambda: not self.may_leave(order))
+            raise Transient("it may not leave any more")
+
+    frames = Frames()
+    made = session(house, Script([buy(1)]), minutes(1), frames=frames, brokerage=Waiting())
+    ends(made, frames, "killed")
+    assert asked == [True]
+    assert statuses(made) == ["rejected"]
