@@ -5,6 +5,7 @@ A page that lives has a fragment of the same name with an underscore; asked by H
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -23,29 +24,15 @@ from trading import actions, charts, queries
 from trading.accounts import KINDS, kind_of
 from trading.engine.errors import InvalidValue
 from trading.forms import RecipeForm, as_yaml, configs
-from trading.models import Mode, Run, RunStatus
+from trading.models import Mode, RunStatus
+from trading.rendering import rendered, run_or_404
 from trading.templatetags.layout import mode_context
 
 #: Orders and fills that a run's page shows of what may be many.
 SHOWN = 25
 
 
-def _render(request: HttpRequest, name: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    """The page ``name``, or its fragment where HTMX asks; going back in the browser asks for a whole page again."""
-    htmx: Any = request.htmx  # type: ignore[attr-defined]
-    template = f"trading/_{name}.html" if htmx and not htmx.history_restore_request else f"trading/{name}.html"
-    principal = principal_of(request)
-    rights = {"may_trade": principal.may("trade"), "may_halt": principal.may("halt")}
-    response = render(request, template, {**rights, **context}, status=status)
-    response.headers["Vary"] = "HX-Request, Cookie"
-    return response
-
-
-def _run(run_id: UUID) -> Run:
-    run = queries.run(run_id)
-    if run is None:
-        raise Http404(f"there is no run {run_id}")
-    return run
+_render = partial(rendered, "trading")
 
 
 @never_cache
@@ -89,7 +76,7 @@ def runs(request: HttpRequest) -> HttpResponse:
 @require_GET
 @page("read")
 def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    found = _run(run_id)
+    found = run_or_404(run_id)
     account = queries.run_account(found)
     context = {
         "run": queries.run_row(found),
@@ -110,14 +97,14 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
 @require_GET
 @page("read")
 def run_chart(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    return JsonResponse({"equity": charts.equity_of(_run(run_id))})
+    return JsonResponse({"equity": charts.equity_of(run_or_404(run_id))})
 
 
 @never_cache
 @require_GET
 @page("read")
 def run_bars(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    bars = charts.bars_of(_run(run_id).pk)
+    bars = charts.bars_of(run_or_404(run_id).pk)
     return JsonResponse({"bars": bars, "fills": charts.fills_of(run_id, list(bars))})
 
 
@@ -136,7 +123,7 @@ def run_fills(request: HttpRequest, run_id: UUID) -> HttpResponse:
 
 
 def _run_rows(request: HttpRequest, run_id: UUID, title: str, read: Any) -> HttpResponse:
-    found = _run(run_id)
+    found = run_or_404(run_id)
     try:
         rows = read(run_id, request.GET.get("after"))
     except InvalidValue as error:
@@ -187,7 +174,7 @@ def _recipe_page(request: HttpRequest, form: RecipeForm, chosen: str = "", statu
 @require_POST
 @page("trade")
 def stop(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    stopped = actions.stop(_run(run_id), principal=principal_of(request))
+    stopped = actions.stop(run_or_404(run_id), principal=principal_of(request))
     messages.success(request, f"{stopped.name} was asked to stop: it cancels what is open and ends.")
     return _back(request, "ui:runs")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
@@ -16,6 +17,7 @@ from access.auth import page
 from access.principals import principal_of
 from trading.engine.errors import InvalidValue, TradingError
 from trading.forms import configs
+from trading.rendering import rendered
 from trading.sweeps import actions, queries
 from trading.sweeps.drawing import SUMMARIES, heat_map, walked_chart
 from trading.sweeps.forms import OBJECTIVES, SweepForm, suggested
@@ -28,14 +30,7 @@ BEST: Final = 20
 _POLL, _POLL_LARGE, _LARGE = 1, 3, 1000
 
 
-def _render(request: HttpRequest, name: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    """The page ``name``, or its fragment where HTMX asks; going back in the browser asks for a whole page again."""
-    htmx: Any = request.htmx  # type: ignore[attr-defined]
-    template = f"sweeps/_{name}.html" if htmx and not htmx.history_restore_request else f"sweeps/{name}.html"
-    rights = {"may_trade": principal_of(request).may("trade"), "objectives": OBJECTIVES}
-    response = render(request, template, {**rights, **context}, status=status)
-    response.headers["Vary"] = "HX-Request, Cookie"
-    return response
+_render = partial(rendered, "sweeps")
 
 
 def _sweep(sweep_id: UUID) -> Sweep:
@@ -135,7 +130,9 @@ def _start(request: HttpRequest) -> HttpResponse:
 
 
 def _form_page(request: HttpRequest, form: SweepForm, chosen: str = "", status: int = 200) -> HttpResponse:
-    return _render(request, "new", {"form": form, "configs": configs(), "chosen": chosen}, status)
+    return _render(
+        request, "new", {"form": form, "configs": configs(), "chosen": chosen, "objectives": OBJECTIVES}, status
+    )
 
 
 @require_POST

@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from access.auth import page
-from access.principals import principal_of
 from trading import charts, queries
 from trading.forms import as_yaml
-from trading.models import Run, RunStatus
+from trading.models import RunStatus
+from trading.rendering import rendered, run_or_404
 from trading.tearsheet import listing
 from trading.tearsheet.candles import NoPrices, prices_of
 from trading.tearsheet.page import sheet_page, trades_page_of
 from trading.tearsheet.reading import lines_of
 from trading.tearsheet.report import NoFigures, file_name, report
 
-
-def _render(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
-    """The page, or its fragment where HTMX asks."""
-    htmx: Any = request.htmx  # type: ignore[attr-defined]
-    part = "_" if htmx and not htmx.history_restore_request else ""
-    context["may_trade"] = principal_of(request).may("trade")
-    response = render(request, f"tearsheet/{part}{name}.html", context)
-    response.headers["Vary"] = "HX-Request, Cookie"
-    return response
-
-
-def _run(run_id: UUID) -> Run:
-    run = queries.run(run_id)
-    if run is None:
-        raise Http404(f"there is no run {run_id}")
-    return run
+_render = partial(rendered, "tearsheet")
 
 
 @never_cache
@@ -57,7 +41,7 @@ def backtests(request: HttpRequest) -> HttpResponse:
 @require_GET
 @page("read")
 def backtest(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    run = _run(run_id)
+    run = run_or_404(run_id)
     return _render(request, "backtest", {**sheet_page(run), "recipe": as_yaml(run.recipe)})
 
 
@@ -65,7 +49,7 @@ def backtest(request: HttpRequest, run_id: UUID) -> HttpResponse:
 @require_GET
 @page("read")
 def trades(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    run = _run(run_id)
+    run = run_or_404(run_id)
     context = {"run": queries.run_row(run), "trades": trades_page_of(run, request.GET.get("page"))}
     return _render(request, "trades", context)
 
@@ -74,14 +58,14 @@ def trades(request: HttpRequest, run_id: UUID) -> HttpResponse:
 @require_GET
 @page("read")
 def lines(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    return JsonResponse(lines_of(_run(run_id))._asdict())
+    return JsonResponse(lines_of(run_or_404(run_id))._asdict())
 
 
 @never_cache
 @require_GET
 @page("read")
 def prices(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    run, symbol = _run(run_id), request.GET.get("symbol", "")
+    run, symbol = run_or_404(run_id), request.GET.get("symbol", "")
     try:
         candles, note = prices_of(run, symbol)
     except NoPrices as error:
@@ -94,7 +78,7 @@ def prices(request: HttpRequest, run_id: UUID) -> HttpResponse:
 @require_GET
 @page("read")
 def download(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    run = _run(run_id)
+    run = run_or_404(run_id)
     try:
         document = report(run)
     except NoFigures as error:
