@@ -29,6 +29,8 @@ STREAM_URL: Final = "wss://ws.tradier.com/v1/accounts/events"
 SANDBOX_URL: Final = "https://sandbox.tradier.com/v1"
 _RECONNECT_SECONDS: Final = 2.0
 _LISTEN_SECONDS: Final = 0.25
+#: How many times as long the pause between two polls is while events come: the calls are needed for orders.
+_RELAXED: Final = 3
 
 
 class TradierBrokerage(RestBrokerage):
@@ -122,10 +124,13 @@ class TradierBrokerage(RestBrokerage):
 
     def _listen(self) -> None:
         while not self._closing.is_set():
+            pause = self._poll_seconds
             try:
                 self._follow()
             except (OSError, VenueError, WebSocketException, ValueError, KeyError) as error:
                 log.warning("tradier's events are down, polling goes on: %s", error)
+            finally:
+                self._poll_seconds = pause
             self._closing.wait(_RECONNECT_SECONDS)
 
     def _follow(self) -> None:
@@ -136,6 +141,7 @@ class TradierBrokerage(RestBrokerage):
             socket.send(json.dumps({"events": ["order"], "sessionid": session["sessionid"], "excludeAccounts": []}))
             # What happened before the socket was open.
             self._poll()
+            self._poll_seconds *= _RELAXED
             while not self._closing.is_set():
                 try:
                     event = json.loads(socket.recv(timeout=_LISTEN_SECONDS))
