@@ -77,7 +77,7 @@ class Market(ABC):
 
 class Alpaca(Market):
     wrong = {"api_key": "wrong"}
-    shipped = ("alpaca_mean_rev", "AAPL")
+    shipped = ("configs/venues/alpaca_mean_rev.yaml", "AAPL")
 
     @property
     def addresses(self):
@@ -100,7 +100,7 @@ class Alpaca(Market):
 
 class Tws(Market):
     wrong = {"client_id": 7}
-    shipped = ("ibkr_mean_rev", "SPY")
+    shipped = ("configs/venues/ibkr_mean_rev.yaml", "SPY")
 
     @property
     def addresses(self):
