@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
 from brokers.ibkr import mapping
 from brokers.ibkr.executions import Executions
-from brokers.ibkr.wire import IbThread
+from brokers.ibkr.wire import CONNECT_SECONDS, IbThread
 from brokers.known_orders import KnownOrders
 from brokers.sightings import VenueOrder
 from brokers.threaded import ThreadedBrokerage
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS: Final = 10.0
 #: A new order that the gateway has not acknowledged by then is unknown.
 ACKNOWLEDGE_SECONDS: Final = 5.0
 _BACKOFF: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -69,9 +68,7 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         self._spelled: dict[str, str] = {}
         self._errors: dict[int, tuple[int, str]] = {}
         self._up = threading.Event()
-        self._fatal: str = ""
         self._wire: IbThread | None = None
-        self._under_way: set[asyncio.Task[None]] = set()
 
     # The connection.
 
@@ -96,26 +93,11 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         ib.execDetailsEvent += lambda trade, fill: self._on_fill(fill)
         ib.commissionReportEvent += lambda trade, fill, report: self._executions.commission(fill)
         await self._connect()
-        self._later(self._keep())
+        self._require().later(self._keep())
 
     async def _connect(self) -> None:
         """Connect and take what the time away has brought; raises `Fatal` or `Transient`."""
-        host, port, client_id = self._address
-        self._fatal = ""
-        attempt = asyncio.ensure_future(self._ib.connectAsync(host, port, client_id, timeout=CONNECT_SECONDS))
-        # The library waits its full timeout for a connection that was refused with an error.
-        while not attempt.done() and not self._fatal:
-            await asyncio.wait([attempt], timeout=0.05)
-        if self._fatal:
-            attempt.cancel()
-            raise Fatal(self._fatal)
-        try:
-            await attempt
-        except (OSError, TimeoutError, ConnectionError) as error:
-            hint = "Start TWS or the gateway with its API on, and check ALPHASWARM_IBKR_HOST and ALPHASWARM_IBKR_PORT."
-            raise Transient(
-                f"ibkr cannot be reached at {host}:{port}: {error or type(error).__name__}. {hint}"
-            ) from error
+        await self._require().connect(self._address)
         self._check_account()
         await self._reconcile()
         self._up.set()
@@ -144,22 +126,14 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
                 log.warning("ibkr does not show its orders: %s", error or type(error).__name__)
 
     def _on_error(self, request: int, code: int, text: str, contract: Any) -> None:
-        if code == mapping.TAKEN_CLIENT_ID:
-            hint = "Set ALPHASWARM_IBKR_CLIENT_ID to a number of its own."
-            self._fatal = f"ibkr: client id {self._address[2]} is in use by another program. {hint}"
-        elif code in mapping.CONNECTION_LOST:
+        if code in mapping.CONNECTION_LOST:
             self._up.clear()
         elif code in mapping.CONNECTION_BACK:
-            self._later(self._come_back())
+            self._require().later(self._come_back())
         elif request in self._numbers():
             self._errors[request] = (code, text)
             if code in mapping.CANCEL_FAILED:
-                self._later(self._confirm(request, text))
-
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+                self._require().later(self._confirm(request, text))
 
     async def _come_back(self) -> None:
         await self._reconcile()
@@ -283,7 +257,7 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         code = trade.log[-1].errorCode if trade.log else 0
         if trade.orderStatus.status == "Cancelled" and code and code not in mapping.REJECTS | {202}:
             # The library made this of an error; the order may well live.
-            self._later(self._confirm(trade.order.orderId, trade.log[-1].message))
+            self._require().later(self._confirm(trade.order.orderId, trade.log[-1].message))
         else:
             self._see(trade)
 

@@ -10,13 +10,12 @@ from datetime import UTC
 from typing import Any, Final
 
 from brokers.ibkr import mapping
-from brokers.ibkr.wire import IbThread
+from brokers.ibkr.wire import CONNECT_SECONDS, IbThread
 from trading.engine.bars import NANOS_PER_SECOND, Bar, to_nanos
 from trading.engine.errors import Fatal, Transient
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS: Final = 10.0
 _RECONNECT_SECONDS: Final = 2.0
 _BAR_SECONDS: Final = 5
 
@@ -39,9 +38,7 @@ class IbkrBars:
         self._take: Callable[[Bar], None] = lambda bar: None
         self._symbols: tuple[str, ...] = ()
         self._up = threading.Event()
-        self._fatal = ""
         self._wire: IbThread | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def healthy(self) -> bool:
@@ -66,33 +63,16 @@ class IbkrBars:
         ib.disconnectedEvent += self._up.clear
         ib.errorEvent += self._on_error
         await self._connect()
-        self._later(self._keep())
+        self._require().later(self._keep())
 
     async def _connect(self) -> None:
-        host, port, client_id = self._address
-        attempt = asyncio.ensure_future(
-            self._ib.connectAsync(host, port, client_id, timeout=CONNECT_SECONDS, readonly=True)
-        )
-        # The library waits its full timeout for a connection that was refused with an error.
-        while not attempt.done() and not self._fatal:
-            await asyncio.wait([attempt], timeout=0.05)
-        if self._fatal:
-            attempt.cancel()
-            raise Fatal(self._fatal)
-        try:
-            await attempt
-        except (OSError, TimeoutError, ConnectionError) as error:
-            hint = "Start TWS or the gateway with its API on, and check ALPHASWARM_IBKR_HOST and ALPHASWARM_IBKR_PORT."
-            raise Transient(
-                f"ibkr cannot be reached at {host}:{port}: {error or type(error).__name__}. {hint}"
-            ) from error
+        await self._require().connect(self._address, readonly=True)
         for symbol in self._symbols:
             await self._subscribe(symbol)
         self._up.set()
 
     async def _subscribe(self, symbol: str) -> None:
-        assert self._wire is not None
-        wanted = self._wire.contract(**mapping.contract(symbol, *self._market))
+        wanted = self._require().contract(**mapping.contract(symbol, *self._market))
         try:
             found = await self._ib.qualifyContractsAsync(wanted)
         except Exception as error:
@@ -107,9 +87,7 @@ class IbkrBars:
         self._take(Bar(symbol, to_nanos(start), row.open_, row.high, row.low, row.close, float(row.volume)))
 
     def _on_error(self, request: int, code: int, text: str, contract: Any) -> None:
-        if code == mapping.TAKEN_CLIENT_ID:
-            self._fatal = f"ibkr: client id {self._address[2]} of the feed is in use by another program"
-        elif code in mapping.CONNECTION_LOST:
+        if code in mapping.CONNECTION_LOST:
             self._up.clear()
         elif code in mapping.CONNECTION_BACK:
             self._up.set()
@@ -123,12 +101,11 @@ class IbkrBars:
                 except Exception as error:
                     log.warning("ibkr's bars do not come back: %s", error)
 
-    def _later(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     @property
     def _ib(self) -> Any:
-        assert self._wire is not None
-        return self._wire.ib
+        return self._require().ib
+
+    def _require(self) -> IbThread:
+        if self._wire is None:
+            raise Transient("ibkr is not connected")
+        return self._wire

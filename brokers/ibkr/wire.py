@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from trading.engine.errors import Transient
+from brokers.ibkr import mapping
+from trading.engine.errors import Fatal, Transient
 
 if TYPE_CHECKING:
     from ib_insync import Contract, Order, Trade
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 CALL_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 10.0
 
 
 class IbThread:
@@ -31,6 +33,8 @@ class IbThread:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
+        self._refused = ""
+        self._under_way: set[asyncio.Task[None]] = set()
         self._library: Any = self.call(self._load())
         self.ib: Any = self.call(self._make())
 
@@ -54,7 +58,39 @@ class IbThread:
     async def _make(self) -> Any:
         ib = self._library.IB()
         ib.RaiseRequestErrors = True
+        ib.errorEvent += self._on_error
         return ib
+
+    def _on_error(self, request: int, code: int, text: str, contract: Any) -> None:
+        if code == mapping.TAKEN_CLIENT_ID:
+            self._refused = text
+
+    async def connect(self, address: tuple[str, int, int], readonly: bool = False) -> None:
+        """Connect to host, port and client id; raises `Fatal` or `Transient`."""
+        host, port, client_id = address
+        self._refused = ""
+        attempt = asyncio.ensure_future(
+            self.ib.connectAsync(host, port, client_id, timeout=CONNECT_SECONDS, readonly=readonly)
+        )
+        # The library waits its full timeout for a connection that was refused with an error.
+        while not attempt.done() and not self._refused:
+            await asyncio.wait([attempt], timeout=0.05)
+        if self._refused:
+            attempt.cancel()
+            hint = "Set ALPHASWARM_IBKR_CLIENT_ID to a number of its own; the feed's is that number plus 100."
+            raise Fatal(f"ibkr: client id {client_id} is in use by another program. {hint}")
+        try:
+            await attempt
+        except (OSError, TimeoutError, ConnectionError) as error:
+            said = error or type(error).__name__
+            hint = "Start TWS or the gateway with its API on, and check ALPHASWARM_IBKR_HOST and ALPHASWARM_IBKR_PORT."
+            raise Transient(f"ibkr cannot be reached at {host}:{port}: {said}. {hint}") from error
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin something in the loop that nobody waits for."""
+        task = asyncio.ensure_future(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
     def call(self, work: Coroutine[Any, Any, T], seconds: float = CALL_SECONDS) -> T:
         """Await ``work`` in the loop; raises `Transient` when it takes longer than this."""
