@@ -325,8 +325,7 @@ def test_an_order_that_waited_at_the_adapter_is_asked_about_once_more(house):
             await asyncio.to_thread(eventually, lambda: not self.may_leave(order))
             raise Transient("it may not leave any more")
 
-    frames = Frames()
-    made = session(house, Script([buy(1)]), minutes(1), frames=frames, brokerage=Waiting())
-    ends(made, frames, "killed")
+    made = session(house, Script([buy(1)]), minutes(1), brokerage=Waiting())
+    run(made)
     assert asked == [True]
     assert statuses(made) == ["rejected"]
