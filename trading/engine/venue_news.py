@@ -40,11 +40,11 @@ class VenueNews:
         state = self._state
         if update.time > state.now:
             state.now = update.time
-        if isinstance(update, ExternalOrder):
-            self._external(update)
-            return
-        if isinstance(update, CashUpdate):
-            self._cash(update)
+        if not isinstance(update, OrderUpdate):
+            if isinstance(update, ExternalOrder):
+                self._external(update)
+            else:
+                self._cash(update)
             return
         order = state.orders.get(update.client_order_id)
         if order is None:
@@ -84,8 +84,8 @@ class VenueNews:
             return
         qty, price = update.qty, update.price
         # Only what the venue does by itself has no price: an option expires worthless.
-        priced = _is_figure(price) or (order.external and price == 0)
-        if not update.execution_id or not _is_figure(qty) or not priced or not update.fee.is_finite():
+        priced = price.is_finite() and (price > 0 or (order.external and price == 0))
+        if not (priced and update.execution_id and qty.is_finite() and qty > 0 and update.fee.is_finite()):
             raise InvalidValue(f"a fill of order {order.id} that cannot be: {qty} at {price}, {update.execution_id!r}")
         state = self._state
         filled = order.filled_qty + qty
