@@ -122,8 +122,7 @@ class Book:
         if not linked:
             work = self._working(order)
             self._enter(work)
-            if self._at_close or work.type is _TRAILING_STOP:
-                self._begin(work)
+            self._begin(work)
             return
         works = [self._working(one) for one in (order, *linked)]
         link(works)
