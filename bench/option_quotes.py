@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from brokers.sim import SimulatedBrokerage
+from risk.agent import RiskManagementAgent
 from risk.limits import RiskLimits
-from risk.manager import RiskManager
 from trading.backtest import Curve, drive
 from trading.engine.bars import Bar
 from trading.engine.engine import Engine
@@ -65,7 +65,7 @@ def trade(strategy: LucicTseOptionsStrategy, feed: QuotesFeed, seed: int) -> Ses
     arrivals = {"intensity": strategy.intensity, "decay": strategy.decay, "seed": seed}
     venue = SimulatedBrokerage(starting_cash=CASH, arrivals=arrivals)
     venue.interval = feed.interval
-    engine = Engine("bench", strategy, RiskManager(RiskLimits()).check_pretrade, feed.universe, CASH)
+    engine = Engine("bench", strategy, RiskManagementAgent(RiskLimits(), CASH), feed.universe, CASH)
     vega: dict[int, float] = {}
     contracts: dict[int, float] = {}
     breaches = 0

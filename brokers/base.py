@@ -56,6 +56,12 @@ class Venue:
     shared: bool = False
     account_type: AccountType = AccountType.UNLEVERED
     starting_cash: Decimal = STARTING_CASH
+
+    @property
+    def account(self) -> str:
+        """The name of the account that runs at this venue share; empty where each run is an account of its own."""
+        return f"{self.venue}-{'live' if self.live else 'paper'}" if self.shared else ""
+
     #: The driver's last word on an order, asked in the moment before it is sent, in whatever thread that is.
     may_leave: Callable[[OrderRecord], bool] = staticmethod(lambda order: True)
 

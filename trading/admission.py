@@ -27,6 +27,8 @@ class Facts:
     synthetic: bool
     live_paced: bool
     starting_cash: Decimal
+    #: Whose money it is, where others trade with it too.
+    account: str = ""
 
 
 class KillEngaged(Exception):
@@ -96,6 +98,7 @@ def create_run(recipe: Recipe, facts: Facts, *, created_by: str, **links: Any) -
         name=recipe.name,
         mode=facts.mode,
         venue=facts.venue,
+        account=facts.account or f"{facts.venue}-{str(run_id)[:8]}",
         synthetic=facts.synthetic,
         live_paced=facts.live_paced,
         recipe=recipes.redacted(recipe),

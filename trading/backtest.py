@@ -13,8 +13,6 @@ from trading.engine.engine import Engine
 
 #: Called now and then with the number of bars done; returns False to stop early.
 Progress = Callable[[int], bool]
-#: The in-flight limits: called after each bar with the equity, may halt the engine.
-Watch = Callable[[Engine, float], None]
 
 PROGRESS_EVERY = 2_000
 
@@ -34,7 +32,6 @@ def drive(
     venue: IBrokerage,
     bars: Iterable[Bar],
     curve: Curve,
-    watch: Watch | None = None,
     progress: Progress | None = None,
 ) -> bool:
     """Run the engine over all bars, then cancel what is still open; whether it got to the end of the feed.
@@ -44,6 +41,7 @@ def drive(
     """
     venue.listen(engine.on_update)
     portfolio = engine.portfolio
+    watch = engine.agent.watch
     add_time = curve.times.append
     add_equity = curve.equity.append
     on_bar, venue_bar = engine.on_bar, venue.on_bar

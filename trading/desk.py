@@ -12,6 +12,7 @@ from typing import Any
 from opentelemetry import trace
 
 from brokers.base import IAsyncBrokerage, VenuePosition
+from risk.conditions import Conditions, refusal
 from risk.gate import OrderGate, Verdict
 from trading.engine.effects import Cancel, Effect, Replace, Submit
 from trading.engine.engine import Engine
@@ -68,6 +69,7 @@ class OrderDesk:
         self._wake = wake
         self._on_trouble = on_trouble
         brokerage.may_leave = self._may_leave
+        self.conditions = Conditions()
         self._shared = SharedAccount() if brokerage.shared else None
         self._connected = False
         self._heard = asyncio.Event()
@@ -121,7 +123,7 @@ class OrderDesk:
             if order.status is not OrderStatus.INTENDED:
                 # It was cancelled while it waited for its commit or for the gate.
                 return
-            denial = self._withhold(verdict)
+            denial = self._withhold(order, verdict)
             if denial is not None:
                 self._engine.on_withheld(order, denial, *linked)
                 return
@@ -144,7 +146,7 @@ class OrderDesk:
         except UNCERTAIN as error:
             self._tell_all(orders, UpdateKind.UNKNOWN, _words(error))
 
-    def _withhold(self, verdict: Verdict) -> Denial | None:
+    def _withhold(self, order: OrderRecord, verdict: Verdict) -> Denial | None:
         if verdict is Verdict.ENGAGED:
             return Denial(code="kill_engaged", message="the kill switch is engaged")
         if verdict is Verdict.STALE:
@@ -155,12 +157,12 @@ class OrderDesk:
             return Denial(code=self._engine.halted, message="the run has halted")
         if not self._brokerage.updates_healthy:
             return Denial(code="updates_down", message="the venue's order updates are not flowing")
-        return None
+        return refusal(order, self.conditions)
 
     def _may_leave(self, order: OrderRecord) -> bool:
         """The adapter's last question before it sends, in a thread of its own: a call may have waited, for the venue's
         rate limit or for an answer, and been given up meanwhile."""
-        return order.status is OrderStatus.SUBMITTED and self._withhold(self._gate.verdict()) is None
+        return order.status is OrderStatus.SUBMITTED and self._withhold(order, self._gate.verdict()) is None
 
     def _tell(self, order: OrderRecord, kind: UpdateKind, reason: str) -> None:
         self._take(OrderUpdate(kind, order.client_order_id, self._now(), reason=reason))

@@ -17,7 +17,6 @@ from opentelemetry import trace
 from brokers.base import IAsyncBrokerage
 from risk.gate import OrderGate, Verdict
 from risk.watch import GateWatcher
-from trading.backtest import Watch
 from trading.desk import OrderDesk
 from trading.endings import FEED_ENDED, KILLED, STOPPED, Ending, failed, halted
 from trading.engine.bars import Bar, to_nanos
@@ -56,7 +55,6 @@ class PaperTradingSession:
         watcher: GateWatcher,
         writer: LedgerWriter,
         show: Show,
-        watch: Watch | None,
         measure: Callable[[], dict[str, Any]],
         event_time: bool,
         flush_every: int = 10,
@@ -72,7 +70,6 @@ class PaperTradingSession:
         self._gate = gate
         self._watcher = watcher
         self._show = show
-        self._watch = watch
         self._measure = measure
         self._event_time = event_time
         self._flush_every = flush_every
@@ -232,8 +229,9 @@ class PaperTradingSession:
         cash, equity = engine.portfolio.cash, engine.portfolio.equity
         self._journal.mark(time, equity, cash)
         self._show("equity.update", plain(equity), time, **account_of(engine, equity))
-        if self._watch is not None:
-            self._watch(engine, engine.portfolio.approximate_equity)
+        watch = engine.agent.watch
+        if watch is not None:
+            watch(engine, engine.portfolio.approximate_equity)
         if engine.bars % self._flush_every == 0:
             self._journal.save_state(state_of(engine, equity))
 

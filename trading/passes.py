@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 
 from brokers.sim import SimulatedBrokerage
-from risk.limits import RiskLimits
 from trading.backtest import Curve, Progress, drive
 from trading.engine.bars import Bar
 from trading.engine.engine import Engine
 from trading.engine.records import ledger_hash
-from trading.equity_watch import watch_of
 from trading.metrics import one_per_stamp
 from trading.results import executions, figures_of
 from trading.results.figures import Floats, Ints
@@ -51,11 +49,9 @@ class Pass:
         return ledger_hash(self.engine.records)
 
 
-def pass_over(
-    bars: Iterable[Bar], engine: Engine, venue: SimulatedBrokerage, limits: RiskLimits, progress: Progress
-) -> Pass:
+def pass_over(bars: Iterable[Bar], engine: Engine, venue: SimulatedBrokerage, progress: Progress) -> Pass:
     """Drive the engine over all bars, or until ``progress`` or the limits end it."""
     curve = Curve()
-    whole = drive(engine, venue, bars, curve, watch_of(limits, venue.starting_cash), progress)
+    whole = drive(engine, venue, bars, curve, progress)
     times, equity = np.frombuffer(curve.times, np.int64), np.frombuffer(curve.equity, np.float64)
     return Pass(engine, venue, whole, *one_per_stamp(times, equity))

@@ -15,9 +15,9 @@ from brokers import BROKERAGES
 from brokers.base import IAsyncBrokerage
 from brokers.sim import SimulatedBrokerage
 from risk import places
+from risk.agent import RiskManagementAgent
 from risk.gate import OrderGate
 from risk.limits import RiskLimits
-from risk.manager import RiskManager
 from risk.watch import gate_watcher
 from trading import ledger
 from trading.admission import Facts, admit
@@ -29,7 +29,6 @@ from trading.engine.engine import Engine
 from trading.engine.errors import InvalidValue, TradingError
 from trading.engine.records import Kind, Record
 from trading.engine.strategy import IStrategy
-from trading.equity_watch import watch_of
 from trading.feeds import FEEDS
 from trading.feeds.base import IFeed
 from trading.feeds.live import LiveFeed
@@ -69,6 +68,7 @@ class Parts:
             synthetic=self.feed.synthetic,
             live_paced=self.feed.pace is not None,
             starting_cash=self.brokerage.starting_cash,
+            account=self.brokerage.account,
         )
 
     def bars(self) -> Iterator[Bar]:
@@ -112,7 +112,7 @@ class Parts:
         return Engine(
             run_id.hex,
             self.strategy,
-            RiskManager(self.limits).check_pretrade,
+            RiskManagementAgent(self.limits, self.brokerage.starting_cash),
             self.recipe.universe,
             self.brokerage.starting_cash,
             self.recipe.special_instruments(),
@@ -137,7 +137,7 @@ class SimulatedParts(Parts):
 
     def passed(self, engine: Engine, progress: Progress) -> Pass:
         """One pass of the engine over the bars of a prepared feed."""
-        return pass_over(self.bars(), engine, self.brokerage, self.limits, progress)
+        return pass_over(self.bars(), engine, self.brokerage, progress)
 
 
 def assemble_simulated(recipe: Recipe) -> SimulatedParts:
@@ -208,7 +208,6 @@ def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingS
         watcher=gate_watcher(),
         writer=ledger.writer(),
         show=show,
-        watch=watch_of(parts.limits, parts.brokerage.starting_cash),
         measure=lambda: {**performance_of_session(run.id, parts.brokerage.starting_cash), "feed": fed},
         event_time=parts.feed.event_time,
         flush_every=options.state_flush_every_bars,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from trading.engine.bars import NANOS_PER_SECOND, Bar
 from trading.engine.engine import Engine
 from trading.engine.orders import OrderRecord, OrderRequest, OrderType, Side, TimeInForce
-from trading.engine.risk import Denial
+from trading.engine.risk import Denial, RiskAgent, Watch
 from trading.engine.strategy import Context, IStrategy
 from trading.engine.updates import OrderUpdate, UpdateKind
 
@@ -52,6 +52,21 @@ class Script(IStrategy):
         return list(self.steps.pop(0)) if self.steps else []
 
 
+class Checks(RiskAgent):
+    """Lets nothing leave but what ``check`` passes; looks at the run with ``watch`` after each bar."""
+
+    def __init__(
+        self,
+        check: Callable[[OrderRecord, Context], Denial | None] = lambda order, context: None,
+        watch: Watch | None = None,
+    ) -> None:
+        self._check = check
+        self.watch = watch
+
+    def check_pretrade(self, order: OrderRecord, context: Context) -> Denial | None:
+        return self._check(order, context)
+
+
 def allow(order: OrderRecord, context: Context) -> Denial | None:
     return None
 
@@ -62,8 +77,9 @@ def engine(
     universe: Sequence[str] = ("SPY",),
     cash: str = "100000",
     check: Callable[[OrderRecord, Context], Denial | None] = allow,
+    watch: Watch | None = None,
 ) -> Engine:
-    return Engine("run", strategy, check, universe, Decimal(cash))
+    return Engine("run", strategy, Checks(check, watch), universe, Decimal(cash))
 
 
 def update(kind: UpdateKind, order: OrderRecord | str, *, minute: int = 0, **fields: object) -> OrderUpdate:

@@ -10,6 +10,7 @@ from tests.engine.builders import Script, bar, buy, engine, fill, sell
 from trading.engine.engine import Engine
 from trading.engine.instruments import instrument_of
 from trading.engine.margin import AccountType, initial, maintenance
+from trading.engine.risk import RiskAgent
 
 D = Decimal
 STOCK, CRYPTO = instrument_of("SPY"), instrument_of("BTC/USD")
@@ -70,7 +71,7 @@ def test_holding_an_option_needs_what_opening_it_does():
 
 def trading(account: AccountType, request, price: str) -> Engine:
     """An account of 10,000 that has traded once at ``price``."""
-    machine = Engine("run", Script([request]), lambda order, context: None, ("SPY",), D(10_000), account=account)
+    machine = Engine("run", Script([request]), RiskAgent(), ("SPY",), D(10_000), account=account)
     (submit,) = machine.on_bar(bar(float(price)))
     machine.on_submitted(submit.order)
     machine.on_update(fill(submit.order, submit.order.qty, price, "e1"))

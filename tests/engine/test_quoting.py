@@ -28,13 +28,13 @@ class Quoter(IStrategy):
 
 def quoted(*steps):
     """What rests after as many bars as there are steps, and the kinds of all records."""
-    run = engine(Quoter(*steps))
     resting = []
 
     def watch(run, equity):
         resting[:] = [(order.limit_price, order.remaining_qty) for order in run.open_orders("SPY")]
 
-    drive(run, SimulatedBrokerage(), [bar(100, minute=minute) for minute in range(len(steps))], Curve(), watch)
+    run = engine(Quoter(*steps), watch=watch)
+    drive(run, SimulatedBrokerage(), [bar(100, minute=minute) for minute in range(len(steps))], Curve())
     return resting, [record.kind for record in run.records]
 
 

@@ -21,7 +21,6 @@ from trading.endings import STOPPED
 from trading.engine.bars import Bar
 from trading.engine.errors import InvalidValue
 from trading.engine.risk import Denial
-from trading.equity_watch import watch_of
 from trading.models import Mode, Run, RunBars, RunStatus
 from trading.paper_trading import PaperTradingSession
 from trading.recipes.reading import FOLDER
@@ -60,7 +59,6 @@ def made(house: Gatehouse, document: dict[str, Any], feed: Feed | None = None) -
         lease=lease,
         engine=parts.engine(run.pk),
         brokerage=parts.brokerage,
-        watch=watch_of(parts.limits, parts.brokerage.starting_cash),
         stop_on_kill=read.session.stop_on_kill_switch,
         interval=parts.feed.interval,
     )
@@ -200,7 +198,7 @@ def test_an_order_that_the_gate_withheld_is_withheld_again(
     house: Gatehouse, bars: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over = made(house, recipe(replay_feed(bars)))
-    monkeypatch.setattr(over._desk, "_withhold", lambda verdict: DENIAL if over.engine.bars < 60 else None)
+    monkeypatch.setattr(over._desk, "_withhold", lambda order, verdict: DENIAL if over.engine.bars < 60 else None)
     run_session(over)
     assert row(over).orders.filter(status="denied").exists()
     report = replay(row(over))

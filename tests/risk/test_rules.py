@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from risk.agent import RiskManagementAgent
 from risk.limits import RiskLimits
 from risk.manager import RiskManager
 from tests.engine.builders import START, Script, bar, buy, engine, fill, request, sell, update
@@ -272,15 +273,15 @@ def test_a_bracket_needs_no_more_than_its_entry() -> None:
 
 
 def test_a_cash_account_sells_nothing_short() -> None:
-    check = RiskManager(RiskLimits()).check_pretrade
-    run = Engine("run", Script([sell(1)]), check, ("SPY",), D(10_000), account=AccountType.CASH)
+    agent = RiskManagementAgent(RiskLimits(), D(10_000))
+    run = Engine("run", Script([sell(1)]), agent, ("SPY",), D(10_000), account=AccountType.CASH)
     assert not submit(run)
     assert denial_of(run) == "short_in_cash_account"
 
 
 def test_a_margin_account_buys_for_twice_its_equity_and_no_more() -> None:
-    check = RiskManager(RiskLimits()).check_pretrade
-    run = Engine("run", Script([buy(200)], [buy(1)]), check, ("SPY",), D(10_000), account=AccountType.MARGIN)
+    agent = RiskManagementAgent(RiskLimits(), D(10_000))
+    run = Engine("run", Script([buy(200)], [buy(1)]), agent, ("SPY",), D(10_000), account=AccountType.MARGIN)
     fill_all(run, submit(run))
     assert run.cash == -10_000
     assert not submit(run)

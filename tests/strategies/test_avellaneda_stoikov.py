@@ -8,13 +8,14 @@ import pytest
 
 from brokers.arrivals import Arrivals
 from brokers.sim import SimulatedBrokerage
-from tests.engine.builders import MINUTE, START, allow
+from tests.engine.builders import MINUTE, START
 from trading.backtest import Curve, drive
 from trading.engine.bars import Bar
 from trading.engine.engine import Engine
 from trading.engine.errors import InvalidValue
 from trading.engine.instruments import instrument_of
 from trading.engine.orders import OrderStatus, Side
+from trading.engine.risk import RiskAgent
 from trading.strategies.avellaneda_stoikov import AvellanedaStoikovStrategy, reservation_price, spread
 
 SIGMA, K, INTENSITY, STEPS = 2.0, 1.5, 140.0, 200
@@ -104,7 +105,7 @@ class Watched(AvellanedaStoikovStrategy):
 def traded(seed, **kwargs):
     strategy = Watched(gamma=0.1, k=K, sigma=SIGMA, horizon=STEPS, **kwargs)
     fine = {"MM": instrument_of("MM", tick=Decimal("0.000001"))}
-    engine = Engine("run", strategy, allow, ["MM"], Decimal(100_000), fine)
+    engine = Engine("run", strategy, RiskAgent(), ["MM"], Decimal(100_000), fine)
     venue = SimulatedBrokerage(arrivals={"intensity": INTENSITY / STEPS, "decay": K, "seed": seed})
     venue.interval = MINUTE
     venue.instruments.update(fine)
@@ -144,7 +145,7 @@ def test_it_never_holds_more_than_its_cap_and_withdraws_the_side_that_would():
 
 def test_without_a_sigma_it_measures_the_deviation_of_the_middle():
     strategy = AvellanedaStoikovStrategy(horizon=STEPS)
-    engine = Engine("run", strategy, allow, ["MM"], Decimal(100_000))
+    engine = Engine("run", strategy, RiskAgent(), ["MM"], Decimal(100_000))
     for bar in market(1):
         engine.on_bar(bar)
     maker = strategy.state.makers["MM"]

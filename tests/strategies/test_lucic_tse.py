@@ -9,7 +9,6 @@ from scipy.integrate import solve_ivp
 
 from bench.option_quotes import FixedWidthQuoter, trade
 from brokers.sim import SimulatedBrokerage
-from tests.engine.builders import allow
 from tests.feeds import chains
 from trading.backtest import Curve, drive
 from trading.engine.engine import Engine
@@ -17,6 +16,7 @@ from trading.engine.errors import InvalidValue
 from trading.engine.instruments import Right
 from trading.engine.option_pricing import option_greeks
 from trading.engine.orders import Side
+from trading.engine.risk import RiskAgent
 from trading.engine.volatility import MINUTES_PER_YEAR
 from trading.strategies.lucic_tse import LucicTseOptionsStrategy, View, psi
 
@@ -101,7 +101,7 @@ class Watched:
     after each bar."""
 
     def __init__(self, feed, strategy, bars=None, arrivals=None):
-        self.engine = Engine("run", strategy, allow, feed.universe, Decimal(10_000_000))
+        self.engine = Engine("run", strategy, RiskAgent(), feed.universe, Decimal(10_000_000))
         self.quotes, self.deltas = [], []
         venue = SimulatedBrokerage(starting_cash=10_000_000, arrivals=arrivals)
         venue.interval = feed.interval

@@ -24,7 +24,7 @@ from trading.connections import conninfo
 from trading.engine.bars import Bar
 from trading.engine.engine import Engine
 from trading.engine.margin import AccountType
-from trading.engine.risk import PreTradeCheck
+from trading.engine.risk import RiskAgent
 from trading.engine.strategy import IStrategy
 from trading.engine.updates import OrderUpdate
 from trading.lease import Lease, claim
@@ -115,7 +115,7 @@ def session(
     strategy: IStrategy,
     bars: Iterable[Bar] | Feed,
     *,
-    check: PreTradeCheck = lambda order, context: None,
+    agent: RiskAgent | None = None,
     brokerage: IAsyncBrokerage | None = None,
     universe: tuple[str, ...] = ("SPY",),
     frames: Frames | None = None,
@@ -126,14 +126,13 @@ def session(
     given: dict[str, Any] = {
         "run_id": run.pk,
         "lease": lease,
-        "engine": Engine(run.pk.hex, strategy, check, universe, CASH, account=account),
+        "engine": Engine(run.pk.hex, strategy, agent or RiskAgent(), universe, CASH, account=account),
         "bars": bars if callable(bars) else feed_of(bars),
         "brokerage": brokerage or SimulatedBrokerage(starting_cash=CASH),
         "gate": house.gate,
         "watcher": house.watcher,
         "writer": house.writer,
         "show": frames or Frames(),
-        "watch": None,
         "measure": dict,
         "event_time": True,
     }

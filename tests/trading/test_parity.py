@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from risk.agent import RiskManagementAgent
 from risk.limits import RiskLimits
-from risk.manager import RiskManager
 from tests.trading.drawn import SYMBOLS, TIMERS, VENUES, WANTED, Replayed, brokerage, markets
 from tests.trading.sessions import CASH, Frames, feed_of, gatehouse, row, session
 from trading import ledger
@@ -18,7 +18,6 @@ from trading.bounds import bounded
 from trading.engine.engine import Engine
 from trading.engine.margin import AccountType
 from trading.engine.records import ledger_hash
-from trading.equity_watch import watch_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,30 +38,29 @@ BOUNDS = st.tuples(st.none() | st.integers(1, 20), st.none() | st.sampled_from([
 @given(markets(), WANTED, TIMERS, VENUES, LIMITS, BOUNDS)
 def test_backtest_and_session_leave_the_same_ledger(house, bars, wanted, timers, venue, limits, bounds):
     risk = RiskLimits(**limits)
-    check = RiskManager(risk).check_pretrade
 
     account = AccountType(venue["account"])
 
-    machine = Engine("backtest", Replayed(wanted, timers), check, SYMBOLS, CASH, account=account)
+    machine = Engine(
+        "backtest", Replayed(wanted, timers), RiskManagementAgent(risk, CASH), SYMBOLS, CASH, account=account
+    )
     curve = Curve()
     drive(
         machine,
         brokerage(venue),
         bounded(iter(bars), *bounds),
         curve,
-        watch_of(risk, CASH),
     )
 
     made = session(
         house,
         Replayed(wanted, timers),
         feed_of(bounded(iter(bars), *bounds)),
-        check=check,
+        agent=RiskManagementAgent(risk, CASH),
         brokerage=brokerage(venue),
         account=account,
         universe=SYMBOLS,
         frames=Frames(),
-        watch=watch_of(risk, CASH),
         flush_every=3,
     )
     summary = asyncio.run(made.run())

@@ -8,7 +8,7 @@ import threading
 import psycopg
 import pytest
 
-from tests.engine.builders import Script, buy
+from tests.engine.builders import Checks, Script, buy
 from tests.risk.waiting import eventually
 from tests.trading.sessions import LOW, Frames, ends, feed_of, minutes, row, run, session, statuses
 from trading.ledger import LeaseLost
@@ -138,7 +138,7 @@ def test_a_limit_ends_it_as_halted(house):
             engine.halt("max_daily_loss", "lost too much")
 
     frames = Frames()
-    made = session(house, Script([buy(1, limit=LOW)]), minutes(5), frames=frames, watch=watch)
+    made = session(house, Script([buy(1, limit=LOW)]), minutes(5), frames=frames, agent=Checks(watch=watch))
     assert ends(made, frames, "halted").bars == 2
     assert "risk.halted" in frames.stages
 

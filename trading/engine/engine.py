@@ -19,7 +19,7 @@ from trading.engine.margin import AccountType
 from trading.engine.ordering import OrderMaker, children_of
 from trading.engine.orders import CancelRequest, OrderRecord, OrderRequest, OrderStatus, ReplaceRequest, Request
 from trading.engine.records import Kind, Record
-from trading.engine.risk import Denial, PreTradeCheck
+from trading.engine.risk import Denial, RiskAgent
 from trading.engine.state import RunState
 from trading.engine.strategy import IStrategy
 from trading.engine.updates import VenueUpdate
@@ -42,7 +42,7 @@ class Engine(RunState):
         self,
         run_key: str,
         strategy: IStrategy,
-        check: PreTradeCheck,
+        agent: RiskAgent,
         universe: Sequence[str],
         starting_cash: Decimal,
         instruments: Mapping[str, Instrument] | None = None,
@@ -51,7 +51,9 @@ class Engine(RunState):
         super().__init__(universe, starting_cash, strategy.history, instruments, account)
         self.run_key = run_key
         self.strategy = strategy
-        self._check = check
+        self.agent = agent
+        self.observer = agent if agent.observes else None
+        self._check = agent.check_pretrade
         self._decide = strategy.on_bar
         self._keeps_history = strategy.history > 0
         self._maker = OrderMaker(run_key, self.portfolio, self.open)

@@ -186,6 +186,7 @@ class OrderRecord(msgspec.Struct, gc=False):
     filled_qty: Decimal = Decimal(0)
     avg_fill_price: Decimal | None = None
     venue_order_id: str | None = None
+    sizing: str = ""
 
     @property
     def is_open(self) -> bool:

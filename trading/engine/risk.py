@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Protocol
 
 import msgspec
 
-from trading.engine.orders import OrderRecord
+from trading.engine.orders import OrderRecord, OrderRequest
+from trading.engine.records import Fill
 from trading.engine.strategy import Context
 
 
@@ -20,5 +22,45 @@ class Denial(msgspec.Struct, frozen=True, kw_only=True):
     limit: Decimal | None = None
 
 
-#: Says None when the order may leave. Called with the order not yet among the context's open orders.
-PreTradeCheck = Callable[[OrderRecord, Context], Denial | None]
+class Sized(msgspec.Struct, frozen=True):
+    """A request with the quantity that it is to have, and why: a sentence kept with the order."""
+
+    request: OrderRequest
+    why: str = ""
+
+
+#: Gives a request its quantity; a `Denial` where there is none to be had.
+Sizer = Callable[[OrderRequest, Context], Sized | Denial]
+
+
+class Watched(Context, Protocol):
+    """A run as it is looked at after each bar: what a strategy sees, and the verb that ends it."""
+
+    def halt(self, code: str, message: str) -> None: ...
+
+
+#: Looks at the run after a bar, its equity given as a float.
+Watch = Callable[[Watched, float], None]
+
+
+class RiskAgent:
+    """What stands between a strategy's signal and the order router. This one lets everything pass; `risk.agent` has the
+    one that does not.
+
+    ``sizer`` and ``watch`` are None where there is nothing to size and nothing to watch, so that they cost nothing.
+    """
+
+    sizer: Sizer | None = None
+    watch: Watch | None = None
+    #: Whether `on_fill` and `on_ended` are to be called.
+    observes: bool = False
+
+    def check_pretrade(self, order: OrderRecord, context: Context) -> Denial | None:
+        """None when the order may leave. Called with the order not yet among the context's open orders."""
+        return None
+
+    def on_fill(self, order: OrderRecord, fill: Fill, time: int) -> None:
+        """A fill was booked, at event time ``time`` (ns); order and portfolio are as it left them."""
+
+    def on_ended(self, order: OrderRecord, time: int) -> None:
+        """An order ended without being filled whole: its status says how."""

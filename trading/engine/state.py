@@ -14,6 +14,7 @@ from trading.engine.open_orders import OpenOrders
 from trading.engine.orders import OrderRecord, Side
 from trading.engine.portfolio import ZERO, Portfolio, Position
 from trading.engine.records import Kind, Record
+from trading.engine.risk import RiskAgent
 from trading.engine.timers import Timers
 
 # Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
@@ -25,6 +26,7 @@ class RunState:
     """The state of one run: a `trading.engine.strategy.Context` that the engine alone changes.
 
     ``refusing`` is why no new order is taken, ``halted`` why the run is to end; both are empty as long as all is well.
+    ``observer`` hears what becomes of orders.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class RunState:
         self.fills = 0
         self.refusing = ""
         self.halted = ""
+        self.observer: RiskAgent | None = None
         self.orders: dict[str, OrderRecord] = {}
         self.open = OpenOrders(self.portfolio.positions, self._unit_cost)
         self._positions = self.portfolio.positions

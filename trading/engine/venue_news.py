@@ -70,6 +70,8 @@ class VenueNews:
         order.move_to(status)
         order.reason = update.reason or order.reason
         self._state.records.append(Record(kind, update.time, order, None, update.reason))
+        if self._state.observer is not None and status in FINAL_STATUSES:
+            self._state.observer.on_ended(order, update.time)
 
     def _restore(self, order: OrderRecord, update: OrderUpdate) -> None:
         if order.status is not _PENDING_CANCEL:
@@ -115,6 +117,8 @@ class VenueNews:
             order.avg_fill_price,
         )
         state.records.append(Record(_ORDER_FILLED, update.time, order, fill, update.reason))
+        if state.observer is not None:
+            state.observer.on_fill(order, fill, update.time)
         if filled > order.qty:
             state.halt("overfill", f"an order for {order.qty} {order.symbol} was filled for {filled}")
 

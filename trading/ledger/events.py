@@ -36,6 +36,7 @@ _MARKS: Final = {
     "group_id": "group",
     "replaces": "replaces",
     "external": "external",
+    "sizing": "sizing",
 }
 _FILL_FIGURES: Final = (
     "qty",

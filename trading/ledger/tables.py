@@ -51,6 +51,7 @@ ORDER: Final = {
     "group_id": NAME,
     "replaces": NAME,
     "external": FLAG,
+    "sizing": NAME,
     "avg_fill_price": "numeric",
     "status": "text",
     "signal": "text",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from brokers.base import IBrokerage
-from trading.backtest import Watch, carry_out
+from trading.backtest import carry_out
 from trading.endings import KILLED, failed
 from trading.engine.bars import Bar
 from trading.engine.effects import Effect, Replace, Submit
@@ -23,14 +23,12 @@ class ReplayDriver:
     place. ``stops_on_kill`` is how the session was told to take a kill.
     """
 
-    def __init__(
-        self, engine: Engine, venue: IBrokerage, tape: Tape, watch: Watch | None, *, stops_on_kill: bool = True
-    ) -> None:
+    def __init__(self, engine: Engine, venue: IBrokerage, tape: Tape, *, stops_on_kill: bool = True) -> None:
         self.engine = engine
         self._venue = venue
         venue.listen(engine.on_update)
         self._tape = tape
-        self._watch = watch
+        self._watch = engine.agent.watch
         self._stops_on_kill = stops_on_kill
         self._hash = LedgerHash()
         self._draining = False

@@ -17,7 +17,6 @@ from trading.endings import FEED_ENDED, STOPPED
 from trading.engine.bars import Bar
 from trading.engine.errors import InvalidValue
 from trading.engine.records import Kind
-from trading.equity_watch import watch_of
 from trading.feeds.survey import changes
 from trading.models import Mode, Run, RunStatus
 from trading.queries import ACTIVE
@@ -113,9 +112,8 @@ def _made(
 ) -> tuple[ReplayDriver, Iterator[Bar], str | None, str]:
     """The driver, the bars, the reason for which a backtest ended, and a note on the data."""
     parts = runner.assemble_simulated(parse(run.recipe))
-    watch = watch_of(parts.limits, parts.brokerage.starting_cash)
     stops = parts.recipe.session.stop_on_kill_switch
-    driver = ReplayDriver(parts.engine(run.id), parts.brokerage, tape, watch, stops_on_kill=stops)
+    driver = ReplayDriver(parts.engine(run.id), parts.brokerage, tape, stops_on_kill=stops)
     if run.mode != Mode.BACKTEST:
         _check_kept(database, run)
         parts.expect(_interval(database, run))

@@ -11,8 +11,8 @@ from itertools import chain, repeat
 from bench.peers.client import Prepared
 from bench.peers.workloads import ENTRY, EXIT, FAST, QTY, SLOW, WINDOW, Outcome, Work
 from brokers.sim import SimulatedBrokerage
+from risk.agent import RiskManagementAgent
 from risk.limits import RiskLimits
-from risk.manager import RiskManager
 from trading.backtest import Curve, drive
 from trading.engine.bars import Bar
 from trading.engine.engine import Engine
@@ -102,7 +102,7 @@ def bars_of(work: Work) -> Iterator[Bar]:
 def prepare(work: Work) -> Prepared:
     strategy = ZScore() if work.case.z_score else Cross(work.symbols)
     cash = Decimal(work.case.cash)
-    engine = Engine("bench", strategy, RiskManager(RiskLimits()).check_pretrade, work.symbols, cash)
+    engine = Engine("bench", strategy, RiskManagementAgent(RiskLimits(), cash), work.symbols, cash)
     venue, curve, bars = SimulatedBrokerage(starting_cash=cash), Curve(), bars_of(work)
 
     def outcome() -> Outcome:

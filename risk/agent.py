@@ -1,0 +1,31 @@
+"""The piece between a strategy's signal and the order router: it sizes, checks and watches one run."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from risk.limits import EquityWatch, RiskLimits
+from risk.manager import RiskManager
+from trading.engine.orders import OrderRecord
+from trading.engine.risk import Denial, RiskAgent, Watched
+from trading.engine.strategy import Context
+
+
+class RiskManagementAgent(RiskAgent):
+    """One per run. Deterministic: the same orders, fills and bars bring the same decisions."""
+
+    def __init__(self, limits: RiskLimits, starting_cash: Decimal) -> None:
+        self.limits = limits
+        self.manager = RiskManager(limits)
+        self._equity = EquityWatch(limits, starting_cash)
+        if limits.watches_equity:
+            self.watch = self._look
+
+    def check_pretrade(self, order: OrderRecord, context: Context) -> Denial | None:
+        return self.manager.check_pretrade(order, context)
+
+    def _look(self, run: Watched, equity: float) -> None:
+        """Look at the run after a bar; halts it where a limit is exceeded."""
+        denial = self._equity.breach(run.now, equity, lambda: run.equity)
+        if denial is not None:
+            run.halt(denial.code, denial.message)
