@@ -69,6 +69,7 @@ class LedgerWriter:
         self._database: Database | None = None
         self._away = False
         self._pause = SHORTEST_PAUSE
+        self._most = MOST_APPENDS
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -98,8 +99,11 @@ class LedgerWriter:
         while self._wait_for_work():
             try:
                 settled = self._commit_next()
+                self._most = min(self._most * 2, MOST_APPENDS)
             except AWAY as error:
                 self._database_went(error)
+                # Connections that are cut again and again still let a smaller commit through.
+                self._most = max(self._most // 2, 1)
                 settled = 0
             self._rest(settled)
         self._end()
@@ -149,7 +153,7 @@ class LedgerWriter:
 
     def _next_jobs(self) -> list[_Job]:
         with self._changed:
-            waiting = list(islice(self._queue, MOST_APPENDS))
+            waiting = list(islice(self._queue, self._most))
         events = accumulate(len(job.entry.events) for job in waiting)
         fitting = sum(total <= MOST_EVENTS for total in events)
         return waiting[: max(fitting, 1)]
