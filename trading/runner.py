@@ -28,6 +28,7 @@ from trading.engine.bars import Bar, to_nanos
 from trading.engine.engine import Engine
 from trading.engine.errors import InvalidValue, TradingError
 from trading.engine.records import Kind, Record
+from trading.engine.risk import RiskAgent
 from trading.engine.strategy import IStrategy
 from trading.feeds import FEEDS
 from trading.feeds.base import IFeed
@@ -108,11 +109,15 @@ class Parts:
         else:
             self.feed.glance()
 
-    def engine(self, run_id: UUID) -> Engine:
+    def agent(self) -> RiskManagementAgent:
+        return RiskManagementAgent(self.limits, self.brokerage.starting_cash)
+
+    def engine(self, run_id: UUID, agent: RiskAgent | None = None) -> Engine:
+        """The engine of a run, with an agent of its own unless it is given one."""
         return Engine(
             run_id.hex,
             self.strategy,
-            RiskManagementAgent(self.limits, self.brokerage.starting_cash),
+            agent or self.agent(),
             self.recipe.universe,
             self.brokerage.starting_cash,
             self.recipe.special_instruments(),
