@@ -44,19 +44,23 @@ class ReplayDriver:
         ``ending`` is the reason for which a backtest cancelled what was open at its end; a session has recorded its
         own.
         """
-        for bar in bars:
-            self._do_verbs()
-            if self._draining:
-                break
-            self._take(bar)
-            if self.engine.halted or self._failure is not None:
-                break
+        self.advance(bars)
         self._do_verbs()
         if ending is not None:
             self._drain(ending)
         elif self._failure is not None and not self._draining:
             self._drain(failed(self._failure).reason)
         self._tape.end()
+
+    def advance(self, bars: Iterable[Bar]) -> None:
+        """Take the bars, up to the one after which the run drained, halted or failed."""
+        for bar in bars:
+            self._do_verbs()
+            if self._draining:
+                return
+            self._take(bar)
+            if self.engine.halted or self._failure is not None:
+                return
 
     def _take(self, bar: Bar) -> None:
         engine = self.engine

@@ -15,6 +15,7 @@ from trading import ledger, runner
 from trading.connections import connect
 from trading.endings import FEED_ENDED, STOPPED
 from trading.engine.bars import Bar
+from trading.engine.engine import Engine
 from trading.engine.errors import InvalidValue
 from trading.engine.records import Kind
 from trading.feeds.survey import changes
@@ -68,13 +69,13 @@ def replay(run: Run, most_bars: int | None = None) -> ReplayReport:
     Raises `InvalidValue` for a run that cannot be replayed: a blocked one, one at a real venue, one that saw more than
     ``most_bars``, one whose bars were deleted.
     """
-    _check(run, most_bars)
+    check(run, most_bars)
     started = time.perf_counter()
     with connect() as database:
         # One look at bars and facts, also while the run goes on.
         database.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         unfinished = run.status in ACTIVE or run.status == RunStatus.INTERRUPTED
-        tape = Tape(_events(database, run), unfinished=unfinished)
+        tape = Tape(events_of(database, run), unfinished=unfinished)
         driver, bars, ending, note = _made(database, run, tape)
         difference = None
         try:
@@ -96,7 +97,8 @@ def replay(run: Run, most_bars: int | None = None) -> ReplayReport:
     )
 
 
-def _check(run: Run, most_bars: int | None) -> None:
+def check(run: Run, most_bars: int | None) -> None:
+    """Raise `InvalidValue` for a run that cannot be replayed."""
     if run.status == RunStatus.BLOCKED:
         raise InvalidValue("the metadata gate refused this run: there is nothing to replay")
     if run.mode == Mode.BACKTEST and run.status in ACTIVE:
@@ -112,15 +114,26 @@ def _made(
 ) -> tuple[ReplayDriver, Iterator[Bar], str | None, str]:
     """The driver, the bars, the reason for which a backtest ended, and a note on the data."""
     parts = runner.assemble_simulated(parse(run.recipe))
-    stops = parts.recipe.session.stop_on_kill_switch
-    driver = ReplayDriver(parts.engine(run.id), parts.brokerage, tape, stops_on_kill=stops)
+    driver = driver_of(parts, parts.engine(run.id), tape)
+    bars = bars_of(database, run, parts)
     if run.mode != Mode.BACKTEST:
-        _check_kept(database, run)
-        parts.expect(_interval(database, run))
-        return driver, ledger.read_bars(database, run.id), None, ""
-    parts.prepare()
-    bars = islice(parts.bars(), run.num_bars)
+        return driver, bars, None, ""
     return driver, bars, _ending_of(run), changes(run.metrics.get("feed") or {}, parts.feed.summary())
+
+
+def driver_of(parts: runner.SimulatedParts, engine: Engine, tape: Tape) -> ReplayDriver:
+    """What runs ``engine`` over the bars again."""
+    return ReplayDriver(engine, parts.brokerage, tape, stops_on_kill=parts.recipe.session.stop_on_kill_switch)
+
+
+def bars_of(database: psycopg.Connection[Any], run: Run, parts: runner.SimulatedParts) -> Iterator[Bar]:
+    """The bars that the run saw, its venue told of them; raises `InvalidValue` where they were deleted."""
+    if run.mode == Mode.BACKTEST:
+        parts.prepare()
+        return islice(parts.bars(), run.num_bars)
+    _check_kept(database, run)
+    parts.expect(_interval(database, run))
+    return ledger.read_bars(database, run.id)
 
 
 def _ending_of(run: Run) -> str | None:
@@ -144,6 +157,6 @@ def _interval(database: psycopg.Connection[Any], run: Run) -> int:
     return int(found[0]) if found else 0
 
 
-def _events(database: psycopg.Connection[Any], run: Run) -> Iterator[tuple[int, str, str]]:
+def events_of(database: psycopg.Connection[Any], run: Run) -> Iterator[tuple[int, str, str]]:
     with database.cursor("recorded_events") as cursor:
         yield from cursor.execute(_EVENTS, [run.id])
