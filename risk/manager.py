@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from risk import rules
 from risk.limits import RiskLimits
@@ -29,12 +30,31 @@ _OF_OPENING: Final[tuple[Rule, ...]] = (
 )
 
 
+class Check(NamedTuple):
+    """One rule's answer: its name, and why it refuses, None where it does not."""
+
+    name: str
+    denial: Denial | None
+
+
 class RiskManager:
     """Checks the orders of one run against its limits. Keeps no state: all that counts is in the context."""
 
     def __init__(self, limits: RiskLimits) -> None:
         self.limits = limits
         self._of_opening = (*_OF_OPENING, *_limit_rules(limits))
+
+    def explain(self, order: OrderRecord, context: Context) -> Iterator[Check]:
+        """Every rule that is asked about the order, and its answer; changes nothing. The rules after sanity rely on it,
+        so that an order that is not sane gets no further."""
+        sane = True
+        for rule in _OF_ALL:
+            denial = rule(order, context)
+            sane = sane and denial is None
+            yield Check(_name(rule), denial)
+        if sane and order.collateral:
+            for rule in self._of_opening:
+                yield Check(_name(rule), rule(order, context))
 
     def check_pretrade(self, order: OrderRecord, context: Context) -> Denial | None:
         """None when the order may leave. A `trading.engine.risk.PreTradeCheck`."""
@@ -61,3 +81,7 @@ def _limit_rules(limits: RiskLimits) -> list[Rule]:
     if limits.max_open_orders is not None:
         active.append(partial(rules.max_open_orders, limit=limits.max_open_orders))
     return active
+
+
+def _name(rule: Any) -> str:
+    return str(getattr(rule, "func", rule).__name__)

@@ -49,6 +49,7 @@ from trading.strategies import STRATEGIES
 from trading.summary import RunSummary
 
 Made = TypeVar("Made")
+Agent = TypeVar("Agent", bound=RiskManagementAgent)
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ class Parts:
         else:
             self.feed.glance()
 
-    def agent(self) -> RiskManagementAgent:
-        return RiskManagementAgent(self.limits, self.brokerage.starting_cash)
+    def agent(self, make: type[Agent] = RiskManagementAgent) -> Agent:  # type: ignore[assignment]
+        return make(self.limits, self.brokerage.starting_cash)
 
     def engine(self, run_id: UUID, agent: RiskAgent | None = None) -> Engine:
         """The engine of a run, with an agent of its own unless it is given one."""
