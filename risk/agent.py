@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from risk.limits import EquityWatch, RiskLimits
+from risk.limits import RiskLimits
 from risk.manager import RiskManager
+from risk.watching import EquityWatch
 from trading.engine.orders import OrderRecord
 from trading.engine.risk import Denial, RiskAgent, Watched
 from trading.engine.strategy import Context

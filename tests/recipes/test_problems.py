@@ -36,7 +36,7 @@ def test_all_problems_are_told_at_once_in_the_recipes_order():
         ({"feed__class": "SynteticFeed"}, "feed.class", "SyntheticFeed", list(parts.FEEDS)),
         ({"strategy__kwargs__fst": 3}, "strategy.kwargs.fst", "fast", ["fast", "slow", "quantity"]),
         ({"session__max_bar": 3}, "session.max_bar", "max_bars", None),
-        ({"risk__max_position": 3}, "risk.max_position", "max_position_value", None),
+        ({"risk__max_position_val": 3}, "risk.max_position_val", "max_position_value", None),
     ],
 )
 def test_an_unknown_name_comes_with_the_one_that_was_meant(places, field, meant, allowed):

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from risk.limits import EquityWatch, RiskLimits
+from risk.limits import DayTrading, RiskLimits
+from risk.watching import EquityWatch
 from trading.engine.risk import Denial
 
 D = Decimal
@@ -33,9 +34,22 @@ def test_no_limit_is_set_by_default() -> None:
     assert limits.on_breach == "halt"
 
 
-def test_safe_mode_is_refused_rather_than_read_and_not_done() -> None:
-    with pytest.raises(ValidationError, match="on_breach"):
-        RiskLimits.model_validate({"on_breach": "safe_mode"})
+@pytest.mark.parametrize("of_safe_mode", [{"resume": "manual"}, {"exit_positions": True}])
+def test_what_belongs_to_safe_mode_is_refused_of_a_run_that_halts(of_safe_mode: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="belongs to on_breach: safe_mode"):
+        RiskLimits.model_validate(of_safe_mode)
+    assert RiskLimits.model_validate({"on_breach": "safe_mode", **of_safe_mode}).on_breach == "safe_mode"
+
+
+def test_a_net_exposure_that_can_never_be_reached_is_refused() -> None:
+    with pytest.raises(ValidationError, match="can never be reached"):
+        RiskLimits(max_gross_exposure=100, max_net_exposure=101)
+
+
+def test_the_regimes_of_day_trading_are_three() -> None:
+    assert RiskLimits().pdt is DayTrading.OFF
+    with pytest.raises(ValidationError, match="'off', 'intraday_margin' or 'legacy_pdt'"):
+        RiskLimits.model_validate({"pdt": "pdt"})
 
 
 def test_an_unknown_limit_is_named() -> None:
