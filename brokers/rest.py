@@ -11,6 +11,7 @@ import threading
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final, TypeVar
@@ -103,6 +104,9 @@ class RestBrokerage(ThreadedBrokerage):
     def updates_healthy(self) -> bool:
         return time.monotonic() - self._seen_at < STALE_SECONDS
 
+    def reach(self) -> None:
+        """Each call opens its own."""
+
     def connect(self) -> None:
         self.query_account()
         self._poll()
@@ -148,10 +152,30 @@ class RestBrokerage(ThreadedBrokerage):
             self.tell([OrderUpdate(UpdateKind.CANCEL_REFUSED, order.client_order_id, now, reason=reason)])
 
     def cancel_all(self) -> int:
-        shown = [order for order in self.query_orders() if not order.is_over]
+        shown = self.query_open_orders()
         for order in shown:
-            self._call("DELETE", self._order_detail_path(order.venue_order_id), pace=self._limit.count)
+            self._withdraw(order)
         return len(shown)
+
+    def withdraw(self, shown: VenueOrder) -> None:
+        with suppress(Rejected):
+            # It may be over already: what the venue shows next decides.
+            self._withdraw(shown)
+
+    def _withdraw(self, shown: VenueOrder) -> None:
+        self._call("DELETE", self._order_detail_path(shown.venue_order_id), pace=self._limit.count)
+
+    def query_open_orders(self) -> list[VenueOrder]:
+        return [order for order in self.query_orders() if not order.is_over]
+
+    def query_order(self, order: OrderRecord) -> VenueOrder | None:
+        if order.venue_order_id is None:
+            found = (shown for shown in self.query_orders() if shown.client_order_id == order.client_order_id)
+            return next(found, None)
+        try:
+            return self._parse_one(self._call("GET", self._order_detail_path(order.venue_order_id)))
+        except Rejected:
+            return None
 
     def query_orders(self) -> list[VenueOrder]:
         """The orders that the venue lists."""

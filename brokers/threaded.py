@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from brokers.base import STARTING_CASH, IAsyncBrokerage, IBrokerage, VenueAccount, VenuePosition, read_cash
+from brokers.enduring import Enduring
 from trading.engine.errors import Transient
 from trading.engine.orders import OrderRecord
 from trading.engine.updates import VenueUpdate
@@ -21,7 +22,7 @@ T = TypeVar("T")
 _THREADS = 4
 
 
-class ThreadedBrokerage(IBrokerage, IAsyncBrokerage):
+class ThreadedBrokerage(IBrokerage, IAsyncBrokerage, Enduring):
     """An adapter writes the blocking form and calls `tell` from whatever thread it hears the venue in.
 
     Cancels have threads of their own, so that none ever waits behind a call that the venue does not answer.

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -16,6 +17,7 @@ from brokers.alpaca.terms import DUPLICATE_ID, HINT, Refusal
 from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
 from brokers.known_orders import KnownOrders
 from brokers.pacing import RateLimit
+from brokers.sightings import VenueOrder
 from brokers.threaded import ThreadedBrokerage
 from trading.engine.bars import to_nanos
 from trading.engine.errors import Fatal, Rejected, Transient, Unknown, VenueError
@@ -78,13 +80,18 @@ class AlpacaBrokerage(ThreadedBrokerage):
     def updates_healthy(self) -> bool:
         return self._stream is not None and self._stream.up
 
-    def connect(self) -> None:
+    def reach(self) -> None:
         if not all(self._credentials[:2]):
             raise Fatal(f"alpaca: no credentials. {HINT}")
         # The client library takes a second and a hundred megabytes, and a process that never trades here needs neither.
-        from brokers.alpaca.wire import Rest, Stream
+        from brokers.alpaca.wire import Rest
 
         self._rest = Rest(*self._credentials, self._urls[0], RateLimit(CALLS_PER_MINUTE, 60.0))
+
+    def connect(self) -> None:
+        self.reach()
+        from brokers.alpaca.wire import Stream
+
         self.query_account()
         self._stream = Stream(*self._credentials, self._urls[1], self._on_event, self._reconcile)
         self._stream.start()
@@ -168,6 +175,11 @@ class AlpacaBrokerage(ThreadedBrokerage):
     def cancel_all(self) -> int:
         return len(self._call("DELETE", "/orders", urgent=True) or ())
 
+    def withdraw(self, shown: VenueOrder) -> None:
+        with suppress(Rejected):
+            # It may be over already: what the venue shows next decides.
+            self._call("DELETE", f"/orders/{shown.venue_order_id}", urgent=True)
+
     def _id_of(self, order: OrderRecord) -> str:
         venue_order_id = self._known.id_of(order)
         if venue_order_id is None:
@@ -184,6 +196,17 @@ class AlpacaBrokerage(ThreadedBrokerage):
 
     # The venue's books.
 
+    def query_open_orders(self) -> list[VenueOrder]:
+        return [order for order in self._listed({"status": "open"}, urgent=True) if not order.is_over]
+
+    def query_order(self, order: OrderRecord) -> VenueOrder | None:
+        try:
+            known = order.venue_order_id
+            row = self._find(order) if known is None else self._call("GET", f"/orders/{known}", urgent=True)
+        except Rejected:
+            return None
+        return self._read(mapping.order_of, row)
+
     def query_positions(self) -> list[VenuePosition]:
         rows = self._call("GET", "/positions")
         return self._read(lambda found: [mapping.position_of(row) for row in found], rows)
@@ -199,8 +222,11 @@ class AlpacaBrokerage(ThreadedBrokerage):
     def _reconcile(self) -> None:
         """Take every order since this adapter was made, and all that are open."""
         for query in ({"status": "open"}, {"status": "all", "after": self._since}):
-            rows = self._call("GET", "/orders", {**query, "limit": 500, "nested": "true", "direction": "asc"})
-            self._known.see(self._read(mapping.orders_of, rows))
+            self._known.see(self._listed(query))
+
+    def _listed(self, query: dict[str, Any], urgent: bool = False) -> list[VenueOrder]:
+        wanted = {**query, "limit": 500, "nested": "true", "direction": "asc"}
+        return self._read(mapping.orders_of, self._call("GET", "/orders", wanted, urgent))
 
     def _keep_polling(self) -> None:
         while not self._closing.wait(self._poll_seconds):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
 from brokers.ibkr import mapping
 from brokers.ibkr.executions import Executions
+from brokers.ibkr.outside import Outside, open_connection
 from brokers.ibkr.wire import CONNECT_SECONDS, IbThread
 from brokers.known_orders import KnownOrders
 from brokers.sightings import VenueOrder
@@ -69,6 +70,7 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         self._errors: dict[int, tuple[int, str]] = {}
         self._up = threading.Event()
         self._wire: IbThread | None = None
+        self._outside: Outside | None = None
 
     # The connection.
 
@@ -82,8 +84,9 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
 
     def close(self) -> None:
         self._up.clear()
-        if self._wire is not None:
-            self._wire.stop()
+        for connection in (self._wire, self._outside):
+            if connection is not None:
+                connection.stop()
 
     async def _begin(self) -> None:
         ib = self._ib
@@ -201,10 +204,31 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
 
     def cancel_all(self) -> int:
         """Every order of this account, those of other programs and hands too."""
+        if self._outside is not None:
+            return self._outside.cancel_all()
         wire = self._require()
         count = len(wire.call(self._all_open()))
         wire.soon(wire.ib.reqGlobalCancel)
         return count
+
+    # From outside.
+
+    def reach(self) -> None:
+        self._outside = open_connection(self._address)
+
+    def query_open_orders(self) -> list[VenueOrder]:
+        return self._reached().open_orders()
+
+    def query_order(self, order: OrderRecord) -> VenueOrder | None:
+        return self._reached().find(order)
+
+    def withdraw(self, shown: VenueOrder) -> None:
+        self._reached().withdraw(shown)
+
+    def _reached(self) -> Outside:
+        if self._outside is None:
+            raise Transient("ibkr is not reached from outside")
+        return self._outside
 
     # The venue's books.
 

@@ -89,9 +89,12 @@ class TradierBrokerage(RestBrokerage):
 
     # Where Tradier is unlike the template.
 
-    def connect(self) -> None:
+    def reach(self) -> None:
         if not self._has_credentials:
             raise Fatal(f"tradier: no credentials. {self._credentials_hint()}")
+
+    def connect(self) -> None:
+        self.reach()
         super().connect()
         self._listener = threading.Thread(target=self._listen, name="tradier events", daemon=True)
         self._listener.start()

@@ -16,6 +16,7 @@ from typing import ClassVar
 import pytest
 
 from brokers.base import IBrokerage
+from tests.risk.waiting import eventually
 from tests.venues.book import Book
 from trading.engine.errors import Fatal, Rejected, Transient, Unknown
 from trading.engine.orders import OrderRecord, OrderStatus, OrderType, Side, TimeInForce
@@ -140,6 +141,30 @@ class BrokerageContract:
 
         assert [(fill.qty, fill.price) for fill in fills] == [(4, 99), (6, 98)]
         assert len({fill.execution_id for fill in fills}) == 2
+
+    def test_an_outsider_sees_what_is_open_withdraws_it_and_learns_what_became_of_each(self, venue: Venue):
+        part, whole = limit("99"), order()
+        for one in (part, whole):
+            venue.adapter.submit_order(one)
+        venue.hear(lambda heard: _filled(heard) == 10, whole)
+        venue.kinds(part, UpdateKind.ACCEPTED)
+        venue.trade("99", "4")
+        venue.hear(lambda heard: _filled(heard) == 4, part)
+        venue.adapter.close()
+        outsider = venue.make()
+        outsider.reach()
+        try:
+            [shown] = outsider.query_open_orders()
+            assert (shown.client_order_id, shown.filled_qty) == (part.client_order_id, 4)
+            outsider.withdraw(shown)
+            eventually(lambda: not outsider.query_open_orders())
+            outsider.withdraw(shown)
+            became, done = outsider.query_order(part), outsider.query_order(whole)
+            assert (became.state, became.filled_qty, became.avg_price) == (UpdateKind.CANCELLED, 4, 99)
+            assert (done.filled_qty, done.is_over) == (10, True)
+            assert outsider.query_order(limit("1")) is None
+        finally:
+            outsider.close()
 
     def test_a_cancel_is_confirmed_by_the_venue(self, venue: Venue):
         one = limit("90")

@@ -5,9 +5,11 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.enduring import OutOfReach
 from brokers.ibkr import adapter
 from brokers.ibkr.adapter import InteractiveBrokersBrokerage
 from tests.brokers.contract import SYMBOL, BrokerageContract, Venue, limit, order
+from tests.risk.waiting import eventually
 from tests.venues.book import Book, Terms
 from tests.venues.tws import TwsStub, serving
 from trading.engine.errors import Fatal, Rejected, Unknown
@@ -130,3 +132,19 @@ def test_a_paper_account_is_no_live_one(venue):
     with pytest.raises(Fatal, match="is a paper account"):
         live.connect()
     live.close()
+
+
+def test_an_outsider_whose_client_id_is_taken_can_look_and_withdraw_all_but_not_one(venue):
+    one = limit("90")
+    venue.adapter.submit_order(one)
+    outsider = venue.make()
+    outsider.reach()
+    try:
+        [shown] = outsider.query_open_orders()
+        with pytest.raises(OutOfReach, match="belongs to client 1"):
+            outsider.withdraw(shown)
+        assert outsider.cancel_all() == 1
+        eventually(lambda: not outsider.query_open_orders())
+        assert outsider.query_order(one) is None
+    finally:
+        outsider.close()
