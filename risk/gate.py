@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from risk.gate_file import FIELDS_SIZE, RECORD_SIZE, SEED, unpack
+from risk.gate_file import ENGAGED, FIELDS_SIZE, FLATTEN, RECORD_SIZE, SEED, unpack
+from risk.halts import Halts, HaltsFile
 
 #: A reading older than this lets no order through.
 FRESH_MS: Final = 150.0
@@ -34,13 +35,16 @@ class Verdict(StrEnum):
 class GateReading(NamedTuple):
     """``epoch`` of the kill switch, whether it is ``engaged``, and how old that knowledge is, in milliseconds.
 
-    An unreadable file reads as not engaged and infinitely old. What is old says nothing about now, so ask `verdict`
-    whether an order may leave.
+    ``flatten``: the kill asks for flat positions too. ``halts_epoch`` is that of the scoped halts, see
+    `OrderGate.halts`. An unreadable file reads as not engaged and infinitely old. What is old says nothing about now,
+    so ask `verdict` whether an order may leave.
     """
 
     epoch: int
     engaged: bool
     age_ms: float
+    flatten: bool = False
+    halts_epoch: int = 0
 
     @property
     def verdict(self) -> Verdict:
@@ -49,7 +53,7 @@ class GateReading(NamedTuple):
         return Verdict.ENGAGED if self.engaged else Verdict.OPEN
 
 
-UNREADABLE: Final = GateReading(0, False, float("inf"))
+UNREADABLE: Final = GateReading(0, False, float("inf"), halts_epoch=-1)
 
 
 class OrderGate:
@@ -57,6 +61,8 @@ class OrderGate:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._halts_file = HaltsFile(path)
+        self._halts: Halts | None = None
         self._map: mmap.mmap | None = None
         self._inode = 0
 
@@ -68,6 +74,16 @@ class OrderGate:
 
     def verdict(self) -> Verdict:
         return self.read().verdict
+
+    def halts(self) -> Halts | None:
+        """The scoped halts that stand, None where they cannot be told: let nothing through then.
+
+        Costs as little as `read` while they stay the same. Says nothing about whether the gate is stale.
+        """
+        epoch, known = self.read().halts_epoch, self._halts
+        if known is None or known.epoch != epoch:
+            known = self._halts = self._halts_file.read(epoch) if epoch >= 0 else None
+        return known
 
     async def wait_open(self, timeout: float = WAIT_SECONDS) -> Verdict:  # noqa: ASYNC109
         """`OPEN` or `ENGAGED` at once; a stale gate is given ``timeout`` seconds to come back."""
@@ -90,10 +106,11 @@ class OrderGate:
             return UNREADABLE
         for _ in range(_ATTEMPTS):
             record = mapped[:RECORD_SIZE]
-            epoch, engaged, stamp, checksum = unpack(record)
+            epoch, state, halts_epoch, stamp, checksum = unpack(record)
             if crc32(record[:FIELDS_SIZE], SEED) == checksum:
                 # The clock is read after the record, so that a record written meanwhile is not from the future.
-                return GateReading(epoch, engaged != 0, (time.monotonic_ns() - stamp) / 1e6)
+                age_ms = (time.monotonic_ns() - stamp) / 1e6
+                return GateReading(epoch, state & ENGAGED != 0, age_ms, state & FLATTEN != 0, halts_epoch)
         return UNREADABLE
 
     def _remap(self) -> bool:

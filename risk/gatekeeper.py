@@ -1,8 +1,9 @@
 """The gatekeeper: one small process per host that keeps the gate file true.
 
 It re-reads the kill switch's row every 50 ms, and at once on a NOTIFY, and writes what it read with the time at which
-it asked. If the row cannot be read, nothing is written and the gate grows stale by itself. It looks at the local kill
-file every few milliseconds and writes "engaged" for as long as that is there, database or not.
+it asked; where the row says that the scoped halts have changed, it reads them and writes their file first. If the row
+cannot be read, nothing is written and the gate grows stale by itself. It looks at the local kill file every few
+milliseconds and writes "engaged" for as long as that is there, database or not.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, LiteralString, NamedTuple, TypeVar
 
 import psycopg
 
 from risk.gate_file import GateFile
+from risk.halts import HaltsFile
 from risk.kill_file import KillFile
 from risk.kill_switch import CHANNEL
 
@@ -33,9 +35,11 @@ RETRY_SECONDS: Final = (0.05, 1.0)
 #: Whoever wrote the kill file tells the database itself, as a rule; after this long the gatekeeper does it.
 ABSORB_SECONDS: Final = 1.5
 
-_READ: Final = "SELECT engaged, epoch FROM kill_switch WHERE id = 1"
+_READ: Final = "SELECT engaged, flatten, epoch, halts_epoch FROM kill_switch WHERE id = 1"
+_READ_HALTS: Final = "SELECT scope, target, reason FROM risk_halts WHERE released_at IS NULL ORDER BY id"
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+Answer = TypeVar("Answer")
 
 
 class AlreadyRunning(Exception):
@@ -68,14 +72,16 @@ class Gatekeeper:
         self, gate: GateFile, kill_file: KillFile, parameters: Mapping[str, Any], absorb: Callable[[], object]
     ) -> None:
         self._gate = gate
+        self._halts = HaltsFile(gate.path)
         self._file = kill_file
         self._parameters = {**parameters, "connect_timeout": 2, "application_name": "alphaswarm gatekeeper"}
         self._absorb = absorb
-        self._engaged = False
-        self._epoch = gate.epoch()
-        self._by_file = False
+        self._engaged = self._flatten = False
+        self._epoch, self._halts_epoch = gate.epochs()
+        self._by_file = self._file_flattens = False
+        self._seen_mark = ""
         self._sightings = 0
-        self._told: tuple[int, bool] | None = None
+        self._told: tuple[int, ...] | None = None
         self._away = ""
 
     async def run(self) -> None:
@@ -87,9 +93,13 @@ class Gatekeeper:
     async def _watch_file(self) -> None:
         """Close the gate as soon as there is a kill file. Opening it again is for the row alone, see `_take`."""
         while True:
-            if self._file.mark() is not None:
+            mark = self._file.mark()
+            if mark is not None:
                 self._sightings += 1
                 self._by_file = True
+                if mark != self._seen_mark:
+                    order = self._file.read()
+                    self._seen_mark, self._file_flattens = mark, order is not None and order.flatten
                 self._write(time.monotonic_ns())
             await asyncio.sleep(FILE_SECONDS)
 
@@ -135,8 +145,12 @@ class Gatekeeper:
         file_was_gone = self._file.mark() is None
         sightings = self._sightings
         asked_at = time.monotonic_ns()
-        self._engaged, epoch = await _read(connection)
-        self._epoch = max(self._epoch, epoch)
+        row = await _limited(connection, _row(connection))
+        if not self._halts.holds(row.halts_epoch):
+            # As they are now, which is as of this epoch or of a later one that the next reading tells.
+            self._halts.write(row.halts_epoch, await _limited(connection, _rows(connection, _READ_HALTS)))
+        self._engaged, self._flatten, self._halts_epoch = row.engaged, row.flatten, row.halts_epoch
+        self._epoch = max(self._epoch, row.epoch)
         # The file goes only after its engagement is committed, so a row that was asked for later knows of it.
         if file_was_gone and sightings == self._sightings:
             self._by_file = False
@@ -147,10 +161,12 @@ class Gatekeeper:
         engaged = self._engaged or self._by_file
         # A kill that only the file knows of will get the next epoch; saying so now lets one kill be one change.
         epoch = self._epoch if self._engaged or not self._by_file else self._epoch + 1
-        self._gate.write(epoch, engaged, stamp)
-        if self._told != (epoch, engaged):
-            self._told = (epoch, engaged)
-            log.info("gate %s, epoch %d", "closed: kill switch engaged" if engaged else "open", epoch)
+        flatten = (self._engaged and self._flatten) or (self._by_file and self._file_flattens)
+        self._gate.write(epoch, engaged, stamp, flatten=flatten, halts_epoch=self._halts_epoch)
+        if self._told != (epoch, engaged, flatten, self._halts_epoch):
+            self._told = (epoch, engaged, flatten, self._halts_epoch)
+            said = "closed: kill switch engaged" + (", flattening" if flatten else "") if engaged else "open"
+            log.info("gate %s, epoch %d, halts %d", said, epoch, self._halts_epoch)
 
     def _note_away(self, reason: str) -> None:
         if reason != self._away:
@@ -163,9 +179,16 @@ class Gatekeeper:
             self._away = ""
 
 
-async def _read(connection: Connection) -> tuple[bool, int]:
-    """The row. A server that does not answer in time is cut off, since a polite cancel would wait for it too."""
-    asked = asyncio.ensure_future(_fetch(connection))
+class _Row(NamedTuple):
+    engaged: bool
+    flatten: bool
+    epoch: int
+    halts_epoch: int
+
+
+async def _limited(connection: Connection, asking: Coroutine[Any, Any, Answer]) -> Answer:
+    """An answer. A server that does not give it in time is cut off, since a polite cancel would wait for it too."""
+    asked = asyncio.ensure_future(asking)
     try:
         done, _ = await asyncio.wait({asked}, timeout=READ_LIMIT_SECONDS)
         if not done:
@@ -175,11 +198,15 @@ async def _read(connection: Connection) -> tuple[bool, int]:
         asked.cancel()
 
 
-async def _fetch(connection: Connection) -> tuple[bool, int]:
-    row = await (await connection.execute(_READ)).fetchone()
-    if row is None:
+async def _rows(connection: Connection, query: LiteralString) -> list[tuple[Any, ...]]:
+    return await (await connection.execute(query)).fetchall()
+
+
+async def _row(connection: Connection) -> _Row:
+    rows = await _rows(connection, _READ)
+    if not rows:
         raise psycopg.DataError("the kill switch has no row; run the migrations")
-    return bool(row[0]), int(row[1])
+    return _Row(*rows[0])
 
 
 def _cut(connection: Connection) -> None:

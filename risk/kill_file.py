@@ -24,6 +24,7 @@ class KillOrder(msgspec.Struct, frozen=True):
     mark: str
     reason: str
     by: str
+    flatten: bool = False
 
 
 class KillFile:
@@ -46,14 +47,14 @@ class KillFile:
             return None
         try:
             content = json.loads(self.path.read_text())
-            return KillOrder(mark, str(content["reason"]), str(content["by"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            return KillOrder(mark, str(content["reason"]), str(content["by"]), content.get("flatten") is True)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return KillOrder(mark, f"the file {self.path} is there", "kill file")
 
-    def write(self, reason: str, by: str) -> str:
+    def write(self, reason: str, by: str, flatten: bool = False) -> str:
         """Close the gate of this host; returns the file's mark. Raises OSError where it cannot be written."""
         draft = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}")
-        content = {"reason": reason, "by": by, "at": datetime.now(UTC).isoformat()}
+        content = {"reason": reason, "by": by, "flatten": flatten, "at": datetime.now(UTC).isoformat()}
         with draft.open("w") as file:
             json.dump(content, file)
             file.flush()

@@ -36,12 +36,14 @@ class ReasonMissing(ValueError):
 class KillState(msgspec.Struct, frozen=True, kw_only=True):
     """The switch as it is now.
 
-    ``epoch`` is None where the database could not be asked; ``durable`` is False while only this host's kill file
-    says it; ``changed`` tells whether the call that answered this made it so.
+    ``flatten``: what is held was to be closed too. ``epoch`` is None where the database could not be asked;
+    ``durable`` is False while only this host's kill file says it; ``changed`` tells whether the call that answered this
+    made it so.
     """
 
     engaged: bool
     epoch: int | None
+    flatten: bool = False
     reason: str = ""
     engaged_at: datetime | None = None
     engaged_by: str = ""
@@ -66,16 +68,18 @@ def state() -> KillState:
     return _state_of(row)
 
 
-def engage(reason: str, principal: Principal) -> KillState:
-    """Stop everything. Engaging an engaged switch changes nothing.
+def engage(reason: str, principal: Principal, flatten: bool = False) -> KillState:
+    """Stop everything, and with ``flatten`` have what is held closed too.
+
+    Engaging an engaged switch changes nothing, but for adding ``flatten``.
 
     With the database away it still holds on this host, by the kill file, and the answer is not ``durable``. Raises
     `ReasonMissing`; raises the database's error only where the file could not be written either.
     """
-    reason = _said(reason)
-    order = _write_file(reason, principal)
+    reason = said(reason)
+    order = _write_file(reason, principal, flatten)
     try:
-        return _engage(reason, principal, order)
+        return _engage(reason, principal, order, flatten)
     except (DatabaseError, InterfaceError) as error:
         if order is None:
             raise
@@ -89,16 +93,16 @@ def absorb() -> KillState | None:
     if order is None:
         return None
     principal = Principal(order.by, "cli", frozenset({"halt"}), id=f"kill file:{order.by}")
-    return _engage(order.reason, principal, order, only_if_there=True)
+    return _engage(order.reason, principal, order, order.flatten, only_if_there=True)
 
 
 def release(reason: str, principal: Principal) -> KillState:
     """Let orders leave again. Releasing a released switch changes nothing. Raises `ReasonMissing`."""
-    reason = _said(reason)
+    reason = said(reason)
     # Once the row has taken over what a file says, the file is gone and cannot engage anything again afterwards.
     absorb()
     with transaction.atomic(durable=True):
-        row = _locked()
+        row = locked()
         changed = row.engaged
         if changed:
             row.engaged, row.release_reason, row.released_by = False, reason, principal.name
@@ -109,34 +113,42 @@ def release(reason: str, principal: Principal) -> KillState:
     return _state_of(row, changed=changed)
 
 
-def _engage(reason: str, principal: Principal, order: KillOrder | None, only_if_there: bool = False) -> KillState:
+def _engage(
+    reason: str, principal: Principal, order: KillOrder | None, flatten: bool, only_if_there: bool = False
+) -> KillState:
     file = KillFile()
     with transaction.atomic(durable=True):
-        row = _locked()
+        row = locked()
         if only_if_there and order is not None and file.mark() != order.mark:
             return _state_of(row)
-        changed = not row.engaged
+        changed, more = not row.engaged, row.engaged and flatten and not row.flatten
+        if more:
+            row.flatten = True
+            row.save(update_fields=["flatten"])
+            tell_gatekeepers(row)
         if changed:
-            row.engaged, row.reason, row.engaged_by = True, reason, principal.name
+            row.engaged, row.flatten, row.reason, row.engaged_by = True, flatten, reason, principal.name
             row.epoch += 1
             row.engaged_at = timezone.now()
             row.save()
             _remember(row, KillEvent.Action.ENGAGED, reason, principal, row.engaged_at)
-        audit.record(principal, "kill.engage", TARGET, reason=reason, epoch=row.epoch, changed=changed)
+        details = {"epoch": row.epoch, "changed": changed or more, "flatten": flatten}
+        audit.record(principal, "kill.engage", TARGET, reason=reason, **details)
     if order is not None:
         file.remove(order.mark)
-    return _state_of(row, changed=changed)
+    return _state_of(row, changed=changed or more)
 
 
-def _write_file(reason: str, principal: Principal) -> KillOrder | None:
+def _write_file(reason: str, principal: Principal, flatten: bool) -> KillOrder | None:
     try:
-        return KillOrder(KillFile().write(reason, principal.name), reason, principal.name)
+        return KillOrder(KillFile().write(reason, principal.name, flatten), reason, principal.name, flatten)
     except OSError as error:
         log.error("the kill file cannot be written, the database alone is told: %s", error)
         return None
 
 
-def _said(reason: str) -> str:
+def said(reason: str) -> str:
+    """The reason, bare; raises `ReasonMissing` for one that says nothing."""
     reason = reason.strip()
     if not reason:
         raise ReasonMissing
@@ -147,12 +159,18 @@ def _row() -> KillSwitch:
     return KillSwitch.objects.get(pk=1)
 
 
-def _locked() -> KillSwitch:
+def locked() -> KillSwitch:
+    """The row, locked until the transaction ends: all that the gate tells is changed under this lock."""
     return KillSwitch.objects.select_for_update().get(pk=1)
 
 
 def _remember(row: KillSwitch, action: KillEvent.Action, reason: str, principal: Principal, at: datetime) -> None:
     KillEvent.objects.create(action=action, epoch=row.epoch, reason=reason, actor=principal.name, at=at)
+    tell_gatekeepers(row)
+
+
+def tell_gatekeepers(row: KillSwitch) -> None:
+    """Let every host's gatekeeper read the row as soon as this transaction is committed."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(row.epoch)])
 
@@ -161,6 +179,7 @@ def _state_of(row: KillSwitch, **extras: Any) -> KillState:
     return KillState(
         engaged=row.engaged,
         epoch=row.epoch,
+        flatten=row.flatten,
         reason=row.reason,
         engaged_at=row.engaged_at,
         engaged_by=row.engaged_by,
@@ -172,4 +191,12 @@ def _state_of(row: KillSwitch, **extras: Any) -> KillState:
 
 
 def _state_of_file(order: KillOrder, epoch: int | None) -> KillState:
-    return KillState(engaged=True, epoch=epoch, reason=order.reason, engaged_by=order.by, durable=False, changed=True)
+    return KillState(
+        engaged=True,
+        epoch=epoch,
+        flatten=order.flatten,
+        reason=order.reason,
+        engaged_by=order.by,
+        durable=False,
+        changed=True,
+    )

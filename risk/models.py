@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from django.db import models
 
+from risk.halt_models import RiskHalt as RiskHalt
+
 
 class KillSwitch(models.Model):
     """The switch itself: one row, made by a migration and never removed.
 
     ``epoch`` counts the engagements and only grows. The row outlives every process, so an engaged switch is still
-    engaged after a restart.
+    engaged after a restart. ``flatten``: what is held was to be sold too. ``halts_epoch`` grows with each change to
+    the scoped halts, so that one look at this row tells whether there is news.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     engaged = models.BooleanField(default=False)
+    flatten = models.BooleanField(default=False)
     epoch = models.BigIntegerField(default=0)
+    halts_epoch = models.BigIntegerField(default=0)
     reason = models.TextField(blank=True, default="", help_text="Why it was engaged last")
     engaged_at = models.DateTimeField(null=True, blank=True)
     engaged_by = models.CharField(max_length=150, blank=True, default="")

@@ -1,4 +1,4 @@
-"""One thread per process that tells sessions when the kill switch changes."""
+"""One thread per process that tells sessions when the kill switch or the scoped halts change."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.005
 
-#: Called from the watcher's thread with the new epoch and whether the switch is engaged; must not block.
+#: Called from the watcher's thread with the kill switch's epoch and whether it is engaged, also where only the scoped
+#: halts have changed or a kill has come to flatten, of which the gate tells; must not block.
 GateCallback = Callable[[int, bool], None]
 
 
 class GateWatcher:
-    """Polls the gate file and tells each subscriber its (epoch, engaged): once at first, then at each change.
+    """Polls the gate file and tells each subscriber (epoch, engaged): once at first, then at each change in the gate.
 
     A file that is missing, unreadable or stale is no change: the gate itself holds orders back then, and the first
     reading after it counts.
@@ -60,21 +61,21 @@ class GateWatcher:
             reading = self._gate.read()
             if reading.verdict is Verdict.STALE:
                 continue
-            news = (reading.epoch, reading.engaged)
+            news = (reading.epoch, reading.engaged, reading.flatten, reading.halts_epoch)
             for subscriber in self._subscribers:
                 if subscriber.told != news:
-                    subscriber.tell(news)
+                    subscriber.told = news
+                    subscriber.tell(reading.epoch, reading.engaged)
 
 
 class _Subscriber:
     def __init__(self, callback: GateCallback) -> None:
-        self.told: tuple[int, bool] | None = None
+        self.told: tuple[int, bool, bool, int] | None = None
         self._callback = callback
 
-    def tell(self, news: tuple[int, bool]) -> None:
-        self.told = news
+    def tell(self, epoch: int, engaged: bool) -> None:
         try:
-            self._callback(*news)
+            self._callback(epoch, engaged)
         except Exception:
             # One session's trouble must not keep the news from the others.
             log.exception("a subscriber of the gate watcher failed")

@@ -84,7 +84,7 @@ def test_a_reader_follows_a_file_that_is_replaced(path: Path) -> None:
 def test_a_new_gatekeeper_keeps_the_epoch_and_the_file(path: Path) -> None:
     GateFile(path).write(41, True, now())
     inode = path.stat().st_ino
-    assert GateFile(path).epoch() == 41
+    assert GateFile(path).epochs() == (41, 0)
     assert path.stat().st_ino == inode
 
 
