@@ -183,6 +183,8 @@ class OrderDesk:
         """Take what the venue says between two bars."""
         while True:
             self._take(await self._brokerage._order_event_queue.get())
+            # What came together is written together.
+            self.drain()
             try:
                 self._journal.post()
             except Exception as error:
@@ -233,7 +235,7 @@ class OrderDesk:
 
     async def _cancel(self, order: OrderRecord) -> Exception | None:
         """Ask the venue once; why it did not take it."""
-        with tracer.start_as_current_span("broker.cancel_order", attributes=self._attributes):
+        with tracer.start_span("broker.cancel_order", attributes=self._attributes):
             try:
                 async with asyncio.timeout(CANCEL_CALL_TIMEOUT):
                     await self._brokerage.cancel_order_async(order)

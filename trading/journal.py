@@ -46,6 +46,7 @@ class Journal:
         self._bars: list[Bar] = []
         self._first_bar = 0
         self._posted: deque[Future[int]] = deque()
+        self._last: Future[int] | None = None
 
     @property
     def ledger_hash(self) -> str:
@@ -87,9 +88,9 @@ class Journal:
 
     async def commit(self, final: bool = False) -> None:
         """Wait until everything so far is in the ledger; raises what the writer raises, e.g. a lost lease."""
-        future = self._append(final)
-        if future is not None:
-            await asyncio.wrap_future(future)
+        self._append(final)
+        if self._last is not None:
+            await asyncio.wrap_future(self._last)
 
     def _append(self, final: bool) -> Future[int] | None:
         records = self._engine.records[:]
@@ -108,7 +109,8 @@ class Journal:
         if not records and not points and state is None:
             return None
         append = Append(self._lease.run_id, self._lease.token, records, points, state, bars=self._seen())
-        return self._writer.append(append)
+        self._last = self._writer.append(append)
+        return self._last
 
     def _seen(self) -> tuple[int, list[Bar]] | None:
         if not self._bars:

@@ -241,18 +241,15 @@ class PaperTradingSession:
         engine = self.engine
         self._drains(ending.reason)
         await self._desk.cancel_open(ending.reason)
+        # Of many sessions that end at once, all are rid of their orders before one reckons its figures.
+        await self._commit()
         doubts = [f"cancel of {order.id} not confirmed" for order in engine.open_orders()]
         doubts += await self._desk.differences()
         if doubts:
             log.error("run %s ends in doubt: %s", self.run_id, doubts)
         self._show("equity.update", plain(engine.equity), self._now(), **account_of(engine, engine.equity))
         self._journal.save_state(state_of(engine, engine.equity))
-        try:
-            await self._journal.commit(final=True)
-        except LeaseLost:
-            raise
-        except Exception as error:
-            self._fail(error)
+        await self._commit(final=True)
         ending = self._judged(ending)
         summary = RunSummary.of(
             self.run_id,
@@ -266,6 +263,15 @@ class PaperTradingSession:
         self._journal.record(self._status(ending.status, summary.reason, **summary.columns()))
         await self._journal.commit()
         return summary
+
+    async def _commit(self, final: bool = False) -> None:
+        """Wait for the ledger; what it refuses is told by the session's end."""
+        try:
+            await self._journal.commit(final)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            self._fail(error)
 
     def _judged(self, ending: Ending) -> Ending:
         """The ending in the light of what has gone wrong unseen, so that no run is called whole that is not."""
