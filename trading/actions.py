@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
 from access import audit
@@ -16,8 +17,9 @@ from access.principals import Principal
 from trading import dispatch, ledger, runner
 from trading.admission import GateRefused, KillEngaged, admit
 from trading.engine.bars import to_nanos
+from trading.engine.errors import InvalidValue, TradingError
 from trading.engine.records import Kind, Record
-from trading.lease import announce_stop
+from trading.lease import announce
 from trading.models import Bot, BotVersion, Mode, Run, RunStatus
 from trading.recipes import Problem, Recipe, RecipeError, secrets_of
 
@@ -25,6 +27,8 @@ __all__ = [
     "ENDED",
     "GateRefused",
     "KillEngaged",
+    "NotTrading",
+    "resume_risk",
     "start_backtest",
     "start_demo",
     "start_paper",
@@ -46,6 +50,10 @@ ENDED = [
     RunStatus.BLOCKED,
     RunStatus.INTERRUPTED,
 ]
+
+
+class NotTrading(TradingError):
+    """The run is in no state in which it could be let trade again."""
 
 
 def start_paper(
@@ -133,7 +141,7 @@ def stop(run: Run, *, principal: Principal) -> Run:
     if run.status in ENDED:
         return run
     Run.objects.filter(pk=run.pk).update(stop_requested_at=Now())
-    announce_stop(run.pk)
+    announce(run.pk)
     audit.record(principal, "run.stop", f"run:{run.id}", name=run.name)
     if run.status == RunStatus.QUEUED:
         now = datetime.now(UTC)
@@ -150,3 +158,22 @@ def stop_all(*, principal: Principal, bots_only: bool = False) -> list[Run]:
     if bots_only:
         active = active.filter(bot__isnull=False)
     return [stop(run, principal=principal) for run in active]
+
+
+@transaction.atomic
+def resume_risk(run: Run, reason: str, *, principal: Principal) -> Run:
+    """Let a run trade again that its own risk rules hold back: switched off after too many repeats, or only reducing.
+
+    Raises `InvalidValue` without a reason and `NotTrading` for a run that is not trading.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise InvalidValue("say why the run may trade again: the reason is kept with it")
+    run = Run.objects.select_for_update().get(pk=run.pk)
+    if run.mode == Mode.BACKTEST or run.status not in (RunStatus.RUNNING, RunStatus.REDUCING):
+        raise NotTrading(f"the run is a {run.mode} run and {run.status}: only a session that is running can be resumed")
+    Run.objects.filter(pk=run.pk).update(resumes=F("resumes") + 1, resume_reason=reason)
+    announce(run.pk)
+    audit.record(principal, "run.resume", f"run:{run.id}", name=run.name, reason=reason)
+    run.refresh_from_db()
+    return run

@@ -8,12 +8,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Body, Query, Router
+from ninja import Body, Query, Router, Schema
+from pydantic import Field
 
+from access import second_factor
 from access.auth import require
-from access.problems import Problem
+from access.problems import Problem, invalid
 from trading import actions, frames, queries, recipes, rows
-from trading.engine.errors import TradingError
+from trading.engine.errors import InvalidValue, TradingError
 from trading.models import EquityPoint, Fill, Mode, Order, Run
 from trading.pages import page
 from trading.recipes import RecipeError
@@ -76,6 +78,23 @@ def stop_paper(request: HttpRequest, task_id: str) -> dict[str, Any]:
     if run is None:
         raise Problem(404, "not_found", "No such run", detail=f"no run has the task id {task_id}")
     return rows.run_row(actions.stop(run, principal=request.principal))
+
+
+class ResumeRequest(Schema):
+    reason: str = Field("", max_length=1000, description="needed; kept with the run")
+
+
+@router.post("/paper/runs/{run_id}/resume", auth=require("trade"))
+def resume_paper(request: HttpRequest, run_id: UUID, body: ResumeRequest) -> dict[str, Any]:
+    """Let a session open positions again that its risk rules have switched off or let only reduce."""
+    run = run_of(run_id, Mode.PAPER, Mode.LIVE)
+    second_factor.demand(request)
+    try:
+        return rows.run_row(actions.resume_risk(run, body.reason, principal=request.principal))
+    except InvalidValue as error:
+        raise invalid([{"field": "reason", "message": str(error)}]) from error
+    except actions.NotTrading as error:
+        raise Problem(409, "not_trading", "The run is not trading", detail=str(error)) from error
 
 
 @router.post("/paper/stop-all", auth=require("halt"))

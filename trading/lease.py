@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -33,21 +34,21 @@ LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.0
 #: An owner stops sending this much before its lease could be taken by another.
 SAFETY_SECONDS = 1.0
-STOP_CHANNEL = "alphaswarm_stop"
+ASKED_CHANNEL = "alphaswarm_asked"
 GATHER_SECONDS = 0.02
 
 _CLAIM = """
     UPDATE runs SET status = 'starting', owner = %(owner)s, fencing_token = fencing_token + 1,
            lease_expires_at = now() + make_interval(secs => %(seconds)s)
      WHERE id = %(run)s AND status = 'queued'
- RETURNING fencing_token
+ RETURNING fencing_token, resumes
 """
 # By the clock and not by now(), which a long append to the run, for which this statement waits, would have left behind.
 _RENEW = """
     UPDATE runs SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
       FROM unnest(%(runs)s::uuid[], %(tokens)s::bigint[]) AS held(run, token)
      WHERE runs.id = held.run AND runs.fencing_token = held.token
- RETURNING runs.id, runs.stop_requested_at IS NOT NULL
+ RETURNING runs.id, runs.stop_requested_at IS NOT NULL, runs.resumes, runs.resume_reason
 """
 
 
@@ -60,14 +61,17 @@ class Lease:
     """A held lease. ``valid`` is judged without asking anyone.
 
     ``on_stop`` is called from another thread, again and again while a stop is wanted, so that whoever sets it late
-    misses nothing; ``on_lost`` once, and the next append to the ledger says it too.
+    misses nothing; ``on_resume`` too, until ``resumes`` has the number that it is told, with the reason: so often has
+    a person let the run trade again. ``on_lost`` is called once, and the next append to the ledger says it too.
     """
 
     run_id: UUID
     token: int
     valid_until: float
+    resumes: int = 0
     on_lost: Callable[[], None] = field(default=lambda: None)
     on_stop: Callable[[], None] = field(default=lambda: None)
+    on_resume: Callable[[int, str], None] = field(default=lambda resumes, reason: None)
 
     @property
     def valid(self) -> bool:
@@ -84,19 +88,19 @@ def claim(run_id: UUID) -> Lease | None:
             return None
         status = {"status": RunStatus.STARTING.value}
         ledger.append_now(run_id, [Record(Kind.RUN_STATUS, time.time_ns(), data=status)], token=row[0])
-    return Lease(run_id, row[0], asked + LEASE_SECONDS)
+    return Lease(run_id, row[0], asked + LEASE_SECONDS, resumes=row[1])
 
 
-def announce_stop(run_id: UUID) -> None:
-    """Tell the owner of a run, once this transaction is committed, that a stop was asked for."""
+def announce(run_id: UUID) -> None:
+    """Tell the owner of a run, once this transaction is committed, that something was asked of it."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [STOP_CHANNEL, str(run_id)])
+        cursor.execute("SELECT pg_notify(%s, %s)", [ASKED_CHANNEL, str(run_id)])
 
 
 class LeaseKeeper:
-    """One thread per process that renews every lease held here, and learns of stop requests on the way.
+    """One thread per process that renews every lease held here, and learns on the way of what was asked of their runs.
 
-    A stop is announced (`announce_stop`), so that it is heard at once; a lost announcement costs a second.
+    That is announced (`announce`), so that it is heard at once; a lost announcement costs a second.
     """
 
     def __init__(self) -> None:
@@ -134,7 +138,7 @@ class LeaseKeeper:
             try:
                 if database is None or database.closed:
                     database = connect(autocommit=True)
-                    database.execute(f"LISTEN {STOP_CHANNEL}")
+                    database.execute(f"LISTEN {ASKED_CHANNEL}")
                 self._renew(database)
                 self._rest(database)
             except psycopg.Error as error:
@@ -146,7 +150,7 @@ class LeaseKeeper:
             database.close()
 
     def _rest(self, database: psycopg.Connection[Any]) -> None:
-        """Wait for the next renewal, or until a stop of a run that is held here is announced."""
+        """Wait for the next renewal, or until something is asked of a run that is held here."""
         until = time.monotonic() + RENEW_SECONDS
         while (left := until - time.monotonic()) > 0:
             for told in database.notifies(timeout=left, stop_after=1):
@@ -172,14 +176,17 @@ class LeaseKeeper:
             "runs": [lease.run_id for lease in held],
             "tokens": [lease.token for lease in held],
         }
-        answered = dict(database.execute(_RENEW, parameters).fetchall())
+        answered = {row[0]: row[1:] for row in database.execute(_RENEW, parameters).fetchall()}
         for lease in held:
             if lease.run_id not in answered:
                 self._lose(lease)
                 continue
             lease.valid_until = asked + LEASE_SECONDS
-            if answered[lease.run_id] or self.draining:
+            stops, resumes, reason = answered[lease.run_id]
+            if stops or self.draining:
                 _tell(lease.on_stop, lease)
+            if resumes > lease.resumes:
+                _tell(partial(lease.on_resume, resumes, reason), lease)
 
     def _lose(self, lease: Lease) -> None:
         self.release(lease)

@@ -114,6 +114,8 @@ class Run(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     stop_requested_at = models.DateTimeField(null=True, blank=True)
+    resumes = models.PositiveIntegerField(default=0, help_text="How often a person let it trade again")
+    resume_reason = models.TextField(blank=True, default="", help_text="Why a person last did")
     resent_at = models.DateTimeField(null=True, blank=True, help_text="When the supervisor last sent it to the queue")
     # The lease: who runs it, until when, under which fencing token.
     owner = models.CharField(max_length=120, blank=True, default="")

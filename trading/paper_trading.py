@@ -100,6 +100,11 @@ class PaperTradingSession:
         """Ask the session to drain and end; the first reason given is the one that counts."""
         self._call(self._end, ending)
 
+    def resume(self, resumes: int, reason: str) -> None:
+        """Let the session trade again that its risk rules hold back, for the ``resumes``-th time; told again, it does
+        nothing."""
+        self._call(self._resume, resumes, reason)
+
     def _call(self, function: Callable[..., None], *args: Any) -> None:
         loop = self._loop
         if loop is None:
@@ -129,6 +134,14 @@ class PaperTradingSession:
         if self._failure is None:
             self._failure = error
         self._wake.set()
+
+    def _resume(self, resumes: int, reason: str) -> None:
+        if resumes > self._lease.resumes and not self._draining:
+            self._lease.resumes = resumes
+            data = {"code": "resumed", "num_bars": self.engine.bars}
+            self.engine.records.append(Record(Kind.RISK_RESUMED, self._now(), reason=reason, data=data))
+            self.engine.agent.resume()
+            self._journal.post()
 
     def _on_ledger_failure(self, error: Exception) -> None:
         self._call(self._fail, error)
@@ -185,6 +198,7 @@ class PaperTradingSession:
 
     async def _trade(self) -> None:
         self._lease.on_stop = self.stop
+        self._lease.on_resume = self.resume
         self._lease.on_lost = lambda: self._on_ledger_failure(LeaseLost(self.run_id))
         await self._desk.open()
         started_at = datetime.now(UTC).isoformat()

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     EQUITY = "equity"
     CASH = "cash"
     RISK_HALTED = "risk.halted"
+    RISK_RESUMED = "risk.resumed"
     KILL_ENGAGED = "kill.engaged"
     ORDER_INTENDED = "order.intended"
     ORDER_DENIED = "order.denied"
@@ -95,7 +96,7 @@ class Record(msgspec.Struct, gc=False):
 
 _PRICES: Final = ("stop_price", "trail_amount", "trail_percent")
 #: Facts about how a run was operated, which may differ between two runs over the same bars.
-_OPERATIONAL: Final = frozenset({Kind.RUN_STATUS, Kind.EQUITY, Kind.KILL_ENGAGED})
+_OPERATIONAL: Final = frozenset({Kind.RUN_STATUS, Kind.EQUITY, Kind.KILL_ENGAGED, Kind.RISK_RESUMED})
 
 
 def plain(value: Decimal | None) -> str:

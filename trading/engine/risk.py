@@ -64,3 +64,6 @@ class RiskAgent:
 
     def on_ended(self, order: OrderRecord, time: int) -> None:
         """An order ended without being filled whole: its status says how."""
+
+    def resume(self) -> None:
+        """A person lets the run trade again: what held it back is forgotten, and counted anew."""

@@ -101,6 +101,8 @@ class ReplayDriver:
         while (verb := self._tape.verb(self.engine.bars)) is not None:
             if verb.kind == Kind.RUN_STATUS:
                 self._drain(verb.reason)
+            elif verb.kind == Kind.RISK_RESUMED:
+                self.engine.agent.resume()
             elif not self._stops_on_kill:
                 self._cancel(KILLED.reason)
                 self.engine.resume()

@@ -33,6 +33,9 @@ class Fact:
     @property
     def is_verb(self) -> bool:
         """Whether it is something that was done to the run rather than by it."""
+        if self.kind == Kind.RISK_RESUMED:
+            # A run that goes on by itself does so in its replay too.
+            return "num_bars" in self.data
         return self.kind == Kind.KILL_ENGAGED or self.kind == Kind.RUN_STATUS
 
     @property

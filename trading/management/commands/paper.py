@@ -1,4 +1,4 @@
-"""`alphaswarm paper run | stop | status`."""
+"""`alphaswarm paper run | stop | resume | status`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from django.core.management.base import CommandParser
 from access.principals import cli_principal
 from alphaswarm_site.commands import BadInput, ProductCommand
 from trading import actions, host, queries, recipes, rows, runner
+from trading.engine.errors import InvalidValue
 from trading.management.progress import Progress
 from trading.management.running import answer_of, draining_on_signals, told_errors, wait_for_end
 from trading.models import Run
 
 
 class Command(ProductCommand):
-    help = "Run, stop and list paper sessions."
+    help = "Run, stop, resume and list paper sessions."
 
     def add_arguments(self, parser: CommandParser) -> None:
         run = self.verb(parser, "run", self.run, "Run a session here, or hand it to the workers.")
@@ -24,6 +25,9 @@ class Command(ProductCommand):
         stop = self.verb(parser, "stop", self.stop, "Drain a session gracefully, wherever it runs.")
         stop.add_argument("task_id", nargs="?", help="the task id, or the run id")
         stop.add_argument("--all", action="store_true", help="drain every session")
+        resume = self.verb(parser, "resume", self.resume, "Let a session trade again that its risk rules hold back.")
+        resume.add_argument("run_id", help="the run id, or the task id")
+        resume.add_argument("--reason", required=True, help="why it may trade again; kept with the run")
         status = self.verb(parser, "status", self.status, "Say what runs, or what became of one session.")
         status.add_argument("task_id", nargs="?", help="the task id, or the run id")
 
@@ -55,6 +59,14 @@ class Command(ProductCommand):
             "items": [rows.run_row(run) for run in Run.objects.filter(pk__in=[run.pk for run in runs])],
             "next": None,
         }
+
+    def resume(self, run_id: str, reason: str, **options: Any) -> dict[str, Any]:
+        try:
+            return rows.run_row(actions.resume_risk(self._find(run_id), reason, principal=cli_principal()))
+        except InvalidValue as error:
+            raise BadInput(str(error), field="reason") from error
+        except actions.NotTrading as error:
+            raise BadInput(str(error)) from error
 
     def status(self, task_id: str | None, **options: Any) -> dict[str, Any]:
         if task_id:
