@@ -13,6 +13,7 @@ import trading.api
 import trading.bots.api
 import trading.replay.api
 import trading.sweeps.api
+import trading.trail.api
 from access import problems
 from access.auth import authenticate
 from access.problems import Problem
@@ -26,6 +27,7 @@ api.add_router("", trading.api.router)
 api.add_router("", trading.bots.api.router)
 api.add_router("", trading.replay.api.router)
 api.add_router("", trading.sweeps.api.router)
+api.add_router("", trading.trail.api.router)
 
 
 @api.get("/healthz", tags=["health"], summary="Whether this process answers")
