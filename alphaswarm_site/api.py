@@ -11,6 +11,7 @@ import metadata.api
 import risk.api
 import trading.api
 import trading.bots.api
+import trading.oversight.api
 import trading.replay.api
 import trading.sweeps.api
 import trading.trail.api
@@ -25,6 +26,7 @@ api.add_router("", metadata.api.router)
 api.add_router("", risk.api.router)
 api.add_router("", trading.api.router)
 api.add_router("", trading.bots.api.router)
+api.add_router("", trading.oversight.api.router)
 api.add_router("", trading.replay.api.router)
 api.add_router("", trading.sweeps.api.router)
 api.add_router("", trading.trail.api.router)
