@@ -54,6 +54,8 @@ class Engine(RunState):
         self.agent = agent
         self.observer = agent if agent.observes else None
         self._check = agent.check_pretrade
+        self._sizer = agent.sizer
+        self._learn = agent.sizer.learn if agent.sizer is not None and agent.sizer.learns else None
         self._decide = strategy.on_bar
         self._keeps_history = strategy.history > 0
         self._maker = OrderMaker(run_key, self.portfolio, self.open)
@@ -75,6 +77,8 @@ class Engine(RunState):
         self.bars += 1
         if self._keeps_history:
             self._history[symbol].append(bar)
+        if self._learn is not None:
+            self._learn(bar)
         if bar.time >= self.timers.due:
             return self._on_timers(bar)
         requests = self._decide(bar, self)
@@ -102,10 +106,20 @@ class Engine(RunState):
         return effects
 
     def _order(self, request: OrderRequest) -> Submit | None:
+        denial = self._refusal() if self.refusing else None
+        why = ""
+        if self._sizer is not None and denial is None:
+            sized = self._sizer.size(request, self)
+            if isinstance(sized, Denial):
+                denial = sized
+            else:
+                request, why = sized.request, sized.why
         if request.then or request.instead:
-            return self._family(request)
+            return self._family(request, why, denial)
         order = self._maker.make(request, self.now)
-        denial = self._check(order, self) if not self.refusing else self._refusal()
+        order.sizing = why
+        if denial is None:
+            denial = self._check(order, self)
         if denial is not None:
             self._deny(order, denial)
             return None
@@ -113,15 +127,15 @@ class Engine(RunState):
         self._intend(order)
         return Submit(order)
 
-    def _family(self, request: OrderRequest) -> Submit | None:
+    def _family(self, request: OrderRequest, why: str, denial: Denial | None) -> Submit | None:
         """All linked orders or none: each is checked with those before it counted, and one denial denies them all."""
         members: list[OrderRecord] = []
-        denial = self._refusal()
         denied = None
 
         def take(order: OrderRecord) -> None:
             nonlocal denial, denied
             members.append(order)
+            order.sizing = why
             if denial is None:
                 denial = self._check(order, self)
                 denied = order if denial is not None else None

@@ -17,6 +17,7 @@ _OCC: Final = re.compile(r"(?P<root>[A-Z]{1,6})(?P<expiry>[0-9]{6})(?P<right>[CP
 _CENT: Final = Decimal("0.01")
 _SUB_PENNY: Final = Decimal("0.0001")
 _ONE: Final = Decimal(1)
+_MILLIONTH: Final = Decimal("0.000001")
 
 
 class AssetClass(StrEnum):
@@ -72,6 +73,15 @@ class Instrument(msgspec.Struct, frozen=True):
 
     def is_on_lot(self, qty: Decimal) -> bool:
         return self.lot is None or qty % self.lot == 0
+
+    @property
+    def step(self) -> Decimal:
+        """The step of quantities that are reckoned: the lot, else whole units, of crypto millionths."""
+        return self.lot or (_MILLIONTH if self.asset is AssetClass.CRYPTO else _ONE)
+
+    def whole(self, qty: Decimal) -> Decimal:
+        """``qty``, which is not negative, rounded down to a step."""
+        return qty // self.step * self.step
 
 
 def instrument_of(symbol: str, tick: Decimal | None = None, lot: Decimal | None = None) -> Instrument:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from trading.engine.bars import Bar
 from trading.engine.orders import OrderRecord, OrderRequest
 from trading.engine.records import Fill
 from trading.engine.strategy import Context
@@ -29,8 +30,18 @@ class Sized(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-#: Gives a request its quantity; a `Denial` where there is none to be had.
-Sizer = Callable[[OrderRequest, Context], Sized | Denial]
+class Sizer(Protocol):
+    """Gives requests their quantities. What it has learned lies in ``state``, as a strategy's does; ``learns`` says
+    whether it is to be shown the bars."""
+
+    state: msgspec.Struct
+    learns: bool
+
+    def size(self, request: OrderRequest, context: Context) -> Sized | Denial:
+        """The request with its quantity; a `Denial` where there is none to be had."""
+
+    def learn(self, bar: Bar) -> None:
+        """Take a closed bar, before the strategy decides on it."""
 
 
 class Watched(Context, Protocol):

@@ -11,7 +11,7 @@ from trading.engine.bars import Bar
 from trading.engine.instruments import Instrument, instrument_of
 from trading.engine.margin import AccountType, initial
 from trading.engine.open_orders import OpenOrders
-from trading.engine.orders import OrderRecord, Side
+from trading.engine.orders import OrderRecord, OrderRequest, Side
 from trading.engine.portfolio import ZERO, Portfolio, Position
 from trading.engine.records import Kind, Record
 from trading.engine.risk import RiskAgent
@@ -49,7 +49,7 @@ class RunState:
         self.halted = ""
         self.observer: RiskAgent | None = None
         self.orders: dict[str, OrderRecord] = {}
-        self.open = OpenOrders(self.portfolio.positions, self._unit_cost)
+        self.open = OpenOrders(self.portfolio.positions, self.unit_cost)
         self._positions = self.portfolio.positions
         self._instruments = {symbol: instrument_of(symbol) for symbol in self.universe} | dict(instruments or {})
         self._history: dict[str, deque[Bar]] = {}
@@ -134,7 +134,7 @@ class RunState:
             )
         return self._tied
 
-    def _unit_cost(self, order: OrderRecord) -> Decimal:
+    def unit_cost(self, order: OrderRecord | OrderRequest) -> Decimal:
         """Equity that one unit of an order ties up where it opens exposure, at the dearest price that it is known to
         allow: a buyer's limit, else the highest of the last price, limit and stop, because what can trade at once gets
         the market's price and not its own."""

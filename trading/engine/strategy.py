@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -12,7 +12,7 @@ import msgspec
 from trading.engine.bars import Bar
 from trading.engine.instruments import Instrument
 from trading.engine.margin import AccountType
-from trading.engine.orders import OrderRecord, Request, Side
+from trading.engine.orders import OrderRecord, OrderRequest, Request, Side
 from trading.engine.portfolio import Position
 
 
@@ -32,6 +32,9 @@ class Context(Protocol):
     @property
     def equity(self) -> Decimal:
         """Cash plus positions at their last closes."""
+
+    def symbols(self) -> Collection[str]:
+        """The universe, and whatever else the account has ever held."""
 
     def qty(self, symbol: str) -> Decimal:
         """Units held, negative when short, zero when flat."""
@@ -66,6 +69,9 @@ class Context(Protocol):
     def required(self, order: OrderRecord) -> Decimal:
         """Equity that a new order would tie up beyond what is committed."""
 
+    def unit_cost(self, order: OrderRecord | OrderRequest) -> Decimal:
+        """Equity that one unit of an order would tie up where it opens exposure."""
+
     @property
     def buying_power(self) -> Decimal:
         """Equity that neither positions nor open orders tie up."""
@@ -90,9 +96,13 @@ class IStrategy(ABC):
 
     What a strategy has learned lies in ``state``, a `msgspec.Struct` (indicators are such structs too), so that a
     snapshot of a run can save it and a resumed run can restore it; a strategy without memory has none.
+
+    ``sizes_itself`` says that its quantities follow from each other (inventories, hedges, portfolios), so that a recipe
+    may not size its orders by another rule.
     """
 
     history: int = 0
+    sizes_itself: bool = False
     state: msgspec.Struct | None = None
 
     @abstractmethod

@@ -67,6 +67,7 @@ class AvellanedaStoikovStrategy(IStrategy):
     of the paper. The side that would carry the inventory beyond ``max_inventory`` quotes is withdrawn.
     """
 
+    sizes_itself = True
     state: AvellanedaStoikovState
 
     def __init__(

@@ -108,6 +108,8 @@ class LucicTseOptionsStrategy(IStrategy):
     market. The forecast knows of sessions alone: what moves overnight is not in it.
     """
 
+    sizes_itself = True
+
     def __init__(
         self,
         intensity: float = 0.5,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -11,14 +11,12 @@ import msgspec
 from trading.engine.bars import Bar
 from trading.engine.errors import InvalidValue
 from trading.engine.indicators import RateOfChange
-from trading.engine.instruments import AssetClass, Instrument
+from trading.engine.instruments import Instrument
 from trading.engine.orders import OrderRequest, Side, TimeInForce
 from trading.engine.strategy import Context, IStrategy
 
 #: The timer that ends a stamp at which some symbols had no bar.
 _STAMP_OVER: Final = "stamp over"
-_UNIT: Final = Decimal(1)
-_FRACTION: Final = Decimal("0.000001")
 
 
 class MomentumState(msgspec.Struct):
@@ -45,6 +43,7 @@ class MomentumStrategy(IStrategy):
     an order open is left out.
     """
 
+    sizes_itself = True
     state: MomentumState
 
     def __init__(self, lookback: int = 60, every: int = 20, top: int = 2, invest: float = 0.95) -> None:
@@ -116,8 +115,7 @@ def _units(money: Decimal, price: Decimal | None, instrument: Instrument) -> Dec
     """As many units as the money buys, on the instrument's lot."""
     if not price or money <= 0:
         return Decimal(0)
-    step = instrument.lot or (_FRACTION if instrument.asset is AssetClass.CRYPTO else _UNIT)
-    return (money / (price * instrument.multiplier) / step).to_integral_value(ROUND_FLOOR) * step
+    return instrument.whole(money / (price * instrument.multiplier))
 
 
 def _order(symbol: str, side: Side, qty: Decimal) -> OrderRequest:
