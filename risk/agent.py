@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from risk.limits import RiskLimits
 from risk.manager import RiskManager
 from risk.watching import EquityWatch
+from trading.engine.effects import Effect
 from trading.engine.orders import OrderRecord
 from trading.engine.risk import Denial, RiskAgent, Watched
 from trading.engine.strategy import Context
@@ -25,8 +27,9 @@ class RiskManagementAgent(RiskAgent):
     def check_pretrade(self, order: OrderRecord, context: Context) -> Denial | None:
         return self.manager.check_pretrade(order, context)
 
-    def _look(self, run: Watched, equity: float) -> None:
+    def _look(self, run: Watched, equity: float) -> Sequence[Effect]:
         """Look at the run after a bar; halts it where a limit is exceeded."""
         denial = self._equity.breach(run.now, equity, lambda: run.equity)
         if denial is not None:
-            run.halt(denial.code, denial.message)
+            run.halt(denial.code, denial.message, denial.figure, denial.limit)
+        return ()

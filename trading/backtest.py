@@ -55,7 +55,10 @@ def drive(
         add_time(bar.time)
         add_equity(equity)
         if watch is not None:
-            watch(engine, equity)
+            effects = watch(engine, equity)
+            while effects:
+                carry_out(engine, venue, effects)
+                effects = engine.go_on()
         if engine.halted or (progress and not engine.bars % PROGRESS_EVERY and not progress(engine.bars)):
             whole = False
             break

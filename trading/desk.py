@@ -43,7 +43,7 @@ class OrderDesk:
 
     Cancels never wait for anything: they leave beside whatever else is under way, be it a commit that waits for the
     database or an order that waits for the venue. ``on_trouble`` is told of an error that nobody awaits, ``wake`` is
-    set when the engine has halted.
+    set when the engine has halted, or goes on to leave its positions.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class OrderDesk:
             # What follows in the queue may be a fill: it is heard, and the session ends by this.
             log.exception("an update for run %s could not be taken", self._lease.run_id)
             self._on_trouble(error)
-        if self._engine.halted:
+        if self._engine.halted or self._engine.leaving:
             self._wake.set()
         self._heard.set()
 

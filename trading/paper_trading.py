@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from risk.watch import GateWatcher
 from trading.desk import OrderDesk
 from trading.endings import FEED_ENDED, KILLED, STOPPED, Ending, failed, halted
 from trading.engine.bars import Bar, to_nanos
+from trading.engine.effects import Effect
 from trading.engine.engine import Engine
 from trading.engine.records import Kind, Record, plain
 from trading.journal import Journal
@@ -140,7 +141,7 @@ class PaperTradingSession:
             self._lease.resumes = resumes
             data = {"code": "resumed", "num_bars": self.engine.bars}
             self.engine.records.append(Record(Kind.RISK_RESUMED, self._now(), reason=reason, data=data))
-            self.engine.agent.resume()
+            self.engine.renew()
             self._journal.post()
 
     def _on_ledger_failure(self, error: Exception) -> None:
@@ -217,6 +218,7 @@ class PaperTradingSession:
                     await self._journal.keep_up()
                 else:
                     self._desk.drain()
+                    await self._pursue(self.engine.go_on())
                 if self._is_over():
                     return
         self._is_over()
@@ -235,19 +237,24 @@ class PaperTradingSession:
             effects = self.engine.on_bar(bar)
             if effects:
                 await self._desk.place(effects)
-            self._mark(bar.time)
+            await self._pursue(self._mark(bar.time))
             self._journal.post()
 
-    def _mark(self, time: int) -> None:
+    async def _pursue(self, effects: Sequence[Effect]) -> None:
+        while effects:
+            await self._desk.place(effects)
+            effects = self.engine.go_on()
+
+    def _mark(self, time: int) -> Sequence[Effect]:
         engine = self.engine
         cash, equity = engine.portfolio.cash, engine.portfolio.equity
         self._journal.mark(time, equity, cash)
-        self._show("equity.update", plain(equity), time, **account_of(engine, equity))
         watch = engine.agent.watch
-        if watch is not None:
-            watch(engine, engine.portfolio.approximate_equity)
+        effects = () if watch is None else watch(engine, engine.portfolio.approximate_equity)
+        self._show("equity.update", plain(equity), time, **account_of(engine, equity))
         if engine.bars % self._flush_every == 0:
             self._journal.save_state(state_of(engine, equity))
+        return effects
 
     # The end.
 

@@ -16,14 +16,14 @@ from trading.engine.effects import Cancel, Effect, Replace, Submit, unsent
 from trading.engine.errors import InvalidValue
 from trading.engine.instruments import Instrument
 from trading.engine.margin import AccountType
-from trading.engine.ordering import OrderMaker, children_of
+from trading.engine.ordering import OrderMaker
 from trading.engine.orders import CancelRequest, OrderRecord, OrderRequest, OrderStatus, ReplaceRequest, Request
 from trading.engine.records import Kind, Record
 from trading.engine.risk import Denial, RiskAgent
-from trading.engine.state import RunState
 from trading.engine.strategy import IStrategy
 from trading.engine.updates import VenueUpdate
 from trading.engine.venue_news import VenueNews
+from trading.engine.verbs import Verbs
 
 NO_EFFECTS: Final[tuple[Effect, ...]] = ()
 #: States of an order whose terms can be replaced at the venue.
@@ -31,11 +31,10 @@ _REPLACEABLE: Final = frozenset({OrderStatus.SUBMITTED, OrderStatus.ACCEPTED, Or
 # Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
 _INTENDED: Final = OrderStatus.INTENDED
 _SUBMITTED: Final = OrderStatus.SUBMITTED
-_ORDER_INTENDED: Final = Kind.ORDER_INTENDED
 _ORDER_SUBMITTED: Final = Kind.ORDER_SUBMITTED
 
 
-class Engine(RunState):
+class Engine(Verbs):
     """One run. Also the `trading.engine.strategy.Context` that strategies and risk rules read."""
 
     def __init__(
@@ -186,10 +185,8 @@ class Engine(RunState):
             return None
         if order.status is OrderStatus.PENDING_CANCEL:
             return None
-        if order.status is _INTENDED:
-            for child in children_of(order, self.open):
-                self._cancel(child, "the order that it waits for was cancelled")
-        return self._cancel(order, request.reason)
+        cancels = self._drop(order, request.reason)
+        return cancels[0] if cancels else None
 
     def _own(self, order_id: str) -> OrderRecord:
         order = self.orders.get(order_id)
@@ -197,26 +194,10 @@ class Engine(RunState):
             raise InvalidValue(f"strategy asked to change order {order_id}, which is none of its own")
         return order
 
-    def _intend(self, order: OrderRecord) -> None:
-        order.move_to(_INTENDED)
-        self.orders[order.client_order_id] = order
-        self.records.append(Record(_ORDER_INTENDED, self.now, order, None, order.reason))
-
     def _refusal(self) -> Denial | None:
         if not self.refusing:
             return None
         return Denial(code=self.refusing, message="the run takes no new orders")
-
-    def _deny(self, order: OrderRecord, denial: Denial, withheld: bool = False) -> None:
-        order.move_to(OrderStatus.DENIED)
-        order.reason = f"{denial.code}: {denial.message}"
-        details = {
-            "withheld": withheld,
-            "code": denial.code,
-            "figure": None if denial.figure is None else str(denial.figure),
-            "limit": None if denial.limit is None else str(denial.limit),
-        }
-        self.records.append(Record(Kind.ORDER_DENIED, self.now, order, reason=order.reason, data=details))
 
     # What becomes of it.
 
@@ -231,35 +212,6 @@ class Engine(RunState):
         for one in (order, *linked):
             self.open.remove(one)
             self._deny(one, denial, withheld=True)
-
-    # Verbs.
-
-    def cancel_open(self, reason: str) -> Sequence[Cancel]:
-        """Take no more requests and cancel every open order.
-
-        An order whose intent was not yet sent is cancelled at once; the others become ``pending_cancel`` until the
-        venue has answered.
-        """
-        self.refusing = self.refusing or reason
-        asked = [self._cancel(order, reason) for order in self.open_orders()]
-        return [effect for effect in asked if effect is not None]
-
-    def _cancel(self, order: OrderRecord, reason: str) -> Cancel | None:
-        if order.status is _INTENDED:
-            order.move_to(OrderStatus.CANCELLED)
-            order.reason = reason or order.reason
-            self.records.append(Record(Kind.ORDER_CANCELLED, self.now, order, reason=reason))
-            self.open.remove(order)
-            return None
-        if order.status is not OrderStatus.PENDING_CANCEL:
-            order.before_cancel = order.status
-            order.move_to(OrderStatus.PENDING_CANCEL)
-            self.records.append(Record(Kind.ORDER_PENDING_CANCEL, self.now, order, reason=reason))
-        return Cancel(order)
-
-    def resume(self) -> None:
-        """Take requests again after `cancel_open`, unless the run is halted."""
-        self.refusing = self.halted
 
 
 def _irreplaceable(order: OrderRecord) -> Denial | None:

@@ -196,6 +196,12 @@ class OpenOrders:
         other = self._opening(symbol, _SELL if order.side is _BUY else _BUY)
         return max(self._opening(symbol, order.side, order), other) - max(here, other)
 
+    def may_open(self, order: OrderRecord) -> bool:
+        """Whether an open order was to open exposure when it was made, or would now."""
+        if order.reduce_only:
+            return False
+        return bool(order.collateral) or order.remaining_qty > self._closable(order.symbol, order.side)
+
     def open_qty(self, symbol: str, side: Side) -> Decimal:
         """Units that open orders of this side may add: alternatives count once, reduce-only orders not at all."""
         book = self._books.get(symbol)

@@ -22,7 +22,9 @@ class Kind(StrEnum):
     EQUITY = "equity"
     CASH = "cash"
     RISK_HALTED = "risk.halted"
+    RISK_REDUCING = "risk.reducing"
     RISK_RESUMED = "risk.resumed"
+    FEED_SILENT = "feed.silent"
     KILL_ENGAGED = "kill.engaged"
     ORDER_INTENDED = "order.intended"
     ORDER_DENIED = "order.denied"
@@ -96,7 +98,7 @@ class Record(msgspec.Struct, gc=False):
 
 _PRICES: Final = ("stop_price", "trail_amount", "trail_percent")
 #: Facts about how a run was operated, which may differ between two runs over the same bars.
-_OPERATIONAL: Final = frozenset({Kind.RUN_STATUS, Kind.EQUITY, Kind.KILL_ENGAGED, Kind.RISK_RESUMED})
+_OPERATIONAL: Final = frozenset({Kind.RUN_STATUS, Kind.EQUITY, Kind.KILL_ENGAGED, Kind.RISK_RESUMED, Kind.FEED_SILENT})
 
 
 def plain(value: Decimal | None) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
 import msgspec
 
 from trading.engine.bars import Bar
+from trading.engine.effects import Effect
 from trading.engine.orders import OrderRecord, OrderRequest
 from trading.engine.records import Fill
 from trading.engine.strategy import Context
@@ -21,6 +22,16 @@ class Denial(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     figure: Decimal | None = None
     limit: Decimal | None = None
+
+
+def figures(denial: Denial) -> dict[str, str | None]:
+    """Figure and limit as the ledger keeps them."""
+    figure, limit = denial.figure, denial.limit
+    return {"figure": None if figure is None else str(figure), "limit": None if limit is None else str(limit)}
+
+
+#: None when the order may leave.
+PreTradeCheck = Callable[[OrderRecord, Context], Denial | None]
 
 
 class Sized(msgspec.Struct, frozen=True):
@@ -45,13 +56,33 @@ class Sizer(Protocol):
 
 
 class Watched(Context, Protocol):
-    """A run as it is looked at after each bar: what a strategy sees, and the verb that ends it."""
+    """A run as it is looked at after each bar: what a strategy sees, and the verbs for what must not go on.
 
-    def halt(self, code: str, message: str) -> None: ...
+    See `trading.engine.state.RunState` and `trading.engine.verbs.Verbs`.
+    """
+
+    @property
+    def refusing(self) -> str: ...
+
+    @property
+    def reducing(self) -> Denial | None: ...
+
+    def halt(self, code: str, message: str, figure: Decimal | None = None, limit: Decimal | None = None) -> None: ...
+
+    def reduce(
+        self, code: str, message: str, figure: Decimal | None = None, limit: Decimal | None = None
+    ) -> Sequence[Effect]: ...
+
+    def flatten(self, reason: str) -> Sequence[Effect]: ...
+
+    def go_on(self) -> Sequence[Effect]: ...
+
+    def recover(self, reason: str) -> None: ...
 
 
-#: Looks at the run after a bar, its equity given as a float.
-Watch = Callable[[Watched, float], None]
+#: Looks at the run after a bar, its equity given as a float; the driver carries out what comes back, then asks
+#: `trading.engine.verbs.Verbs.go_on` until that is nothing.
+Watch = Callable[[Watched, float], Sequence[Effect]]
 
 
 class RiskAgent:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -14,7 +14,7 @@ from trading.engine.open_orders import OpenOrders
 from trading.engine.orders import OrderRecord, OrderRequest, Side
 from trading.engine.portfolio import ZERO, Portfolio, Position
 from trading.engine.records import Kind, Record
-from trading.engine.risk import RiskAgent
+from trading.engine.risk import Denial, RiskAgent, figures
 from trading.engine.timers import Timers
 
 # Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
@@ -25,7 +25,8 @@ _MARGIN: Final = AccountType.MARGIN
 class RunState:
     """The state of one run: a `trading.engine.strategy.Context` that the engine alone changes.
 
-    ``refusing`` is why no new order is taken, ``halted`` why the run is to end; both are empty as long as all is well.
+    ``refusing`` is why no new order is taken, ``halted`` why the run is to end, ``reducing`` why it may open nothing,
+    ``leaving`` why it gets rid of what it holds; all are empty as long as all is well.
     ``observer`` hears what becomes of orders.
     """
 
@@ -47,6 +48,8 @@ class RunState:
         self.fills = 0
         self.refusing = ""
         self.halted = ""
+        self.reducing: Denial | None = None
+        self.leaving = ""
         self.observer: RiskAgent | None = None
         self.orders: dict[str, OrderRecord] = {}
         self.open = OpenOrders(self.portfolio.positions, self.unit_cost)
@@ -55,6 +58,8 @@ class RunState:
         self._history: dict[str, deque[Bar]] = {}
         self._tied = ZERO
         self._tied_at = (-1, -1)
+        self._asked: set[str] = set()
+        self._asked_at = 0
         for symbol in self.universe:
             self.portfolio.position(symbol)
             self._history[symbol] = deque(maxlen=history)
@@ -66,6 +71,9 @@ class RunState:
     @property
     def equity(self) -> Decimal:
         return self.portfolio.equity
+
+    def symbols(self) -> Collection[str]:
+        return self._positions.keys()
 
     def qty(self, symbol: str) -> Decimal:
         return self._positions[symbol].qty
@@ -112,11 +120,12 @@ class RunState:
     def cancel_timer(self, name: str) -> None:
         self.timers.cancel(name)
 
-    def halt(self, code: str, message: str) -> None:
+    def halt(self, code: str, message: str, figure: Decimal | None = None, limit: Decimal | None = None) -> None:
         """Take no more requests; the driver sees ``halted`` and ends the run."""
         if not self.halted:
             self.halted = self.refusing = code
-            self.records.append(Record(Kind.RISK_HALTED, self.now, reason=message, data={"code": code}))
+            data = {"code": code, **figures(Denial(code=code, message=message, figure=figure, limit=limit))}
+            self.records.append(Record(Kind.RISK_HALTED, self.now, reason=message, data=data))
 
     def _tied_up(self) -> Decimal:
         """What positions tie up beyond their own value, reckoned once per bar and fill."""

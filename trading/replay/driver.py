@@ -76,8 +76,15 @@ class ReplayDriver:
         self._compare()
         self._place(effects)
         if self._watch is not None:
-            self._watch(engine, engine.portfolio.approximate_equity)
+            self._do_verbs()
+            self._pursue(self._watch(engine, engine.portfolio.approximate_equity))
         self._compare()
+
+    def _pursue(self, effects: Sequence[Effect]) -> None:
+        while effects:
+            self._compare()
+            self._place(effects)
+            effects = self.engine.go_on()
 
     def _place(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
@@ -102,7 +109,7 @@ class ReplayDriver:
             if verb.kind == Kind.RUN_STATUS:
                 self._drain(verb.reason)
             elif verb.kind == Kind.RISK_RESUMED:
-                self.engine.agent.resume()
+                self.engine.renew()
             elif not self._stops_on_kill:
                 self._cancel(KILLED.reason)
                 self.engine.resume()
