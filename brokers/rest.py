@@ -261,7 +261,7 @@ class RestBrokerage(ThreadedBrokerage):
 
     def _credentials_hint(self) -> str:
         """Which variables to set."""
-        return "Check the credentials."
+        return f"Check the ALPHASWARM_{self.venue.upper()}_ variables, or what the recipe gives."
 
     def _parse_one(self, body: Any) -> VenueOrder:
         return self._read(self._parse_order, body)
