@@ -24,6 +24,7 @@ api = NinjaAPI(title="AlphaSwarm", docs_url="/api/docs", openapi_url="/api/opena
 problems.install(api)
 api.add_router("", metadata.api.router)
 api.add_router("", risk.api.router)
+api.add_router("", risk.api.own_halts())
 api.add_router("", trading.api.router)
 api.add_router("", trading.bots.api.router)
 api.add_router("", trading.oversight.api.router)

@@ -3,12 +3,15 @@
 A runtime is a part of the product that trades or may come to: the sessions of `trading` are one, named ``paper``.
 It registers itself in its AppConfig.ready():
 
-    class PaperRuntime:
+    class PaperRuntime(Runtime):
         name = "paper"
         def halt(self, principal, reason): ...
         def progress(self, epoch): ...
 
     runtimes.register(PaperRuntime())
+
+One that has ``path`` (``/agents/halt``) gets a halt of its own by HTTP there. What a runtime does not answer of scoped
+halts (`Runtime.known_as` and what follows it) it does not know of.
 
 The kill switch does not call a runtime to stop it: the gate and each process's `risk.watch.GateWatcher` do that, with
 no web server and no database between. Runtimes are asked how far it has come, and by ``POST /halt`` to halt without a
@@ -17,11 +20,13 @@ kill.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from access.principals import Principal
+from risk.halts import Halt, Place, Scope
 
 
 class HaltRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,20 +48,42 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
     ``open_runs``: runs that a kill ends and that have not ended. ``open_orders``: orders that may still trade (every
     status in `trading.engine.orders.OPEN_STATUSES`), of runs that outlive a kill too. ``uncancelled``: those of them
-    for which no cancel has left yet (not ``pending_cancel``). ``detail`` names what is open, at most a few.
+    for which no cancel has left yet (not ``pending_cancel``). ``held``: positions that a kill which flattens has still
+    to close. ``detail`` names what is open, at most a few.
     """
 
     open_runs: int
     open_orders: int
     uncancelled: int
+    held: int = 0
     detail: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:
-        return not (self.open_runs or self.open_orders or self.uncancelled)
+        return not (self.open_runs or self.open_orders or self.uncancelled or self.held)
+
+
+NOTHING_OPEN = Progress(open_runs=0, open_orders=0, uncancelled=0)
+
+
+class Alive(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that trades, or will once nothing holds it back.
+
+    ``status`` is a word for the operator (running, queued, scheduled); ``place`` is where it belongs.
+    """
+
+    runtime: str
+    id: str
+    name: str
+    status: str
+    place: Place
+    symbols: Sequence[str] = ()
 
 
 class Runtime(Protocol):
+    #: Where its own halt is called by HTTP, such as ``/agents/halt``; empty for none.
+    path: str = ""
+
     @property
     def name(self) -> str: ...
 
@@ -68,6 +95,22 @@ class Runtime(Protocol):
 
         ``epoch`` is that of the kill, None where the database could not be asked for it.
         """
+
+    def known_as(self, scope: Scope, target: str) -> str | None:
+        """The name of an account, a bot or a run of this runtime; None where it has no such thing."""
+        return None
+
+    def targets(self) -> Mapping[Scope, list[str]]:
+        """What of it can be halted, for a person to choose from."""
+        return {}
+
+    def reached(self, halt: Halt) -> Progress:
+        """What is still open of what this halt concerns: one quick query, as for `progress`."""
+        return NOTHING_OPEN
+
+    def alive(self) -> Sequence[Alive]:
+        """All that has not ended, so that a person sees what a release lets trade."""
+        return ()
 
 
 _runtimes: dict[str, Runtime] = {}

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from access import audit
 from access.principals import Principal
 from trading import dispatch, ledger, runner
-from trading.admission import GateRefused, KillEngaged, admit
+from trading.admission import GateRefused, StartHeld, admit
 from trading.engine.bars import to_nanos
 from trading.engine.errors import InvalidValue, TradingError
 from trading.engine.records import Kind, Record
@@ -26,8 +26,8 @@ from trading.recipes import Problem, Recipe, RecipeError, secrets_of
 __all__ = [
     "ENDED",
     "GateRefused",
-    "KillEngaged",
     "NotTrading",
+    "StartHeld",
     "resume_risk",
     "start_backtest",
     "start_demo",
@@ -68,7 +68,7 @@ def start_paper(
     """Admit a paper or live run and, unless the caller will run it itself, hand it to the workers.
 
     The feed's data is read and checked first, so that bad data starts nothing. Raises `trading.recipes.RecipeError`,
-    `trading.feeds.base.FeedError`, `GateRefused` (the blocked run is kept) or `KillEngaged`.
+    `trading.feeds.base.FeedError`, `GateRefused` (the blocked run is kept) or `StartHeld`.
     """
     parts = runner.assemble(runner.read_recipe(config), **secrets)
     if enqueue:

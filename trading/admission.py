@@ -1,4 +1,4 @@
-"""What may start at all: the kill switch and the metadata gate stand before a run's first row."""
+"""What may start at all: the kill switch, halts and the metadata gate stand before a run's first row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from metadata import gate
-from risk import kill_switch
+from risk import halting, kill_switch
+from risk.halts import Scope
 from trading import ledger, recipes
 from trading.engine.bars import to_nanos
 from trading.engine.records import Kind, Record
@@ -31,8 +32,25 @@ class Facts:
     account: str = ""
 
 
-class KillEngaged(Exception):
+class StartHeld(Exception):
+    """Nothing starts here for now; ``code`` is for programs, ``title`` for people."""
+
+    code: str
+    title: str
+
+
+class KillEngaged(StartHeld):
     """Nothing starts while the kill switch is engaged."""
+
+    code = "kill_engaged"
+    title = "The kill switch is engaged"
+
+
+class Halted(StartHeld):
+    """Nothing starts in an account that is halted, or of a bot that is."""
+
+    code = "halted"
+    title = "It is halted"
 
 
 class GateRefused(Exception):
@@ -52,12 +70,17 @@ def admit(
     bot: Bot | None = None,
     bot_version: BotVersion | None = None,
 ) -> Run:
-    """A queued run for this recipe. Raises `KillEngaged` (no row) or `GateRefused` (a ``blocked`` row with every
-    reason). A backtest passes neither gate: it can send no order."""
+    """A queued run for this recipe. Raises `KillEngaged` or `Halted` (no row) or `GateRefused` (a ``blocked`` row with
+    every reason). A backtest passes none of them: it can send no order. A halted symbol holds no start back: its orders
+    are denied."""
     if facts.mode is Mode.BACKTEST:
         return create_run(recipe, facts, created_by=created_by, bot=bot, bot_version=bot_version)
     if kill_switch.is_engaged():
         raise KillEngaged("the kill switch is engaged; release it before anything starts")
+    place = {Scope.ACCOUNT: facts.account, Scope.BOT: "" if bot is None else bot.name}
+    halt = halting.as_halts(halting.standing()).ending(place)
+    if halt is not None:
+        raise Halted(f"{halt.sentence}; release that halt before anything starts in it")
     options = recipe.session
     decision = gate.check(options.model_urn, options.pipeline_urn, bot_sharpes=sharpes(bot, bot_version))
     reasons = [*_real_money(facts), *decision.reasons]

@@ -47,8 +47,8 @@ def told_problems() -> Iterator[None]:
             reasons=reasons,
             paper_run_id=str(error.run.id),
         ) from error
-    except actions.KillEngaged as error:
-        raise Problem(409, "kill_engaged", "The kill switch is engaged", detail=str(error)) from error
+    except actions.StartHeld as error:
+        raise Problem(409, error.code, error.title, detail=str(error)) from error
 
 
 def config_of(body: dict[str, Any]) -> dict[str, Any] | recipes.Recipe:

@@ -64,6 +64,6 @@ class RecipeForm:
             return refused.run
         except TradingError as error:
             self.refusal = f"{error}."
-        except actions.KillEngaged as error:
+        except actions.StartHeld as error:
             self.refusal = f"{str(error).capitalize()}."
         return None

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from access.principals import Principal
 from trading import recipes
-from trading.admission import GateRefused, KillEngaged
+from trading.admission import GateRefused, StartHeld
 from trading.bots import actions
 from trading.engine.errors import InvalidValue, TradingError
 from trading.models import Bot, Run
@@ -69,7 +69,7 @@ def start_paper(bot: Bot, data: Mapping[str, Any], principal: Principal) -> Run:
         )
     except GateRefused as refused:
         return refused.run
-    except KillEngaged as error:
+    except StartHeld as error:
         raise InvalidValue(str(error)) from error
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from alphaswarm_site.commands import BadInput, CommandFailed, Refused
 from trading import actions, host
-from trading.admission import GateRefused, KillEngaged
+from trading.admission import GateRefused, StartHeld
 from trading.engine.errors import TradingError
 from trading.models import Run
 from trading.recipes import RecipeError
@@ -36,8 +36,8 @@ def told_errors() -> Iterator[None]:
     except GateRefused as error:
         reasons = [{"code": reason.code, "message": reason.message} for reason in error.reasons]
         raise Refused(str(error), "gate_refused", reasons=reasons, run_id=str(error.run.id)) from error
-    except KillEngaged as error:
-        raise Refused(str(error), "kill_engaged") from error
+    except StartHeld as error:
+        raise Refused(str(error), error.code) from error
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from alphaswarm_site.stack.errors import StackError
 from alphaswarm_site.stack.running import ensure_running, make_folders
 from alphaswarm_site.stack.site import Address, owned, running_site
 from alphaswarm_site.stack.supervisor import Supervisor
-from trading.actions import GateRefused, KillEngaged, start_demo
+from trading.actions import GateRefused, StartHeld, start_demo
 from trading.recipes import RecipeError
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -56,7 +56,7 @@ class Command(ProductCommand):
     def _start_demo(self) -> None:
         try:
             run = start_demo(principal=cli_principal())
-        except (RecipeError, GateRefused, KillEngaged) as error:
+        except (RecipeError, GateRefused, StartHeld) as error:
             self.progress(f"No demo run: {error}")
             return
         if run is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from django.db import DatabaseError, InterfaceError, connection
+from django.utils import timezone
 
 from access.principals import cli_principal
 from alphaswarm_site.commands import BadInput, CommandFailed, ProductCommand
@@ -30,25 +31,30 @@ class Command(ProductCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         engage = self.verb(parser, "engage", self.engage, "Stop everything; works with web and database down.")
         engage.add_argument("--reason", required=True, help="why; kept with the switch")
+        engage.add_argument("--flatten", action="store_true", help="close what is held too, after the cancels")
         release = self.verb(parser, "release", self.release, "Let orders leave again.")
         release.add_argument("--reason", required=True, help="why; kept with the switch")
         self.verb(parser, "status", self.status, "Say whether it is engaged, since when, and why.")
 
-    def engage(self, reason: str, **options: Any) -> dict[str, Any]:
+    def engage(self, reason: str, flatten: bool, **options: Any) -> dict[str, Any]:
         principal = cli_principal()
         if not reason.strip():
             raise BadInput(str(ReasonMissing()), field="reason")
         file = KillFile()
-        by_file = self._close_by_file(file, reason, principal.name)
-        report = self._close_by_database(reason)
+        pressed_at = timezone.now()
+        by_file = self._close_by_file(file, reason, principal.name, flatten)
+        report = self._close_by_database(reason, flatten)
         if report is None and file.mark() is None:
             # Taken over by somebody who could reach the database, or never there.
-            by_file = self._close_by_file(file, reason, principal.name)
+            by_file = self._close_by_file(file, reason, principal.name, flatten)
         if report is None and not by_file:
             raise CommandFailed("neither kill file nor database could be written: end the processes", "not_engaged")
         if report is None:
-            state = KillState(engaged=True, epoch=None, reason=reason, engaged_by=principal.name, durable=False)
-            report = KillReport(state=state, unconfirmed=["the database did not answer"])
+            state = KillState(
+                engaged=True, epoch=None, flatten=flatten, reason=reason, engaged_by=principal.name, durable=False
+            )
+            unconfirmed = ["the database did not answer"]
+            report = KillReport(state=state, pressed_at=pressed_at, flatten=flatten, unconfirmed=unconfirmed)
         return {**queries.document(report.state, report.measured()), "file": by_file, "database": report.state.durable}
 
     def release(self, reason: str, **options: Any) -> dict[str, Any]:
@@ -66,6 +72,7 @@ class Command(ProductCommand):
             told = {"gate": queries.gate_reading().verdict, "file": True, "database": False}
             return {**queries.document(state, None), **told}
         with ensure_running(self.stderr.write):
+            actions.follow_up()
             view = queries.kill_view()
         return {**queries.document(view.state, view.measured), "gate": view.gate.verdict}
 
@@ -77,26 +84,27 @@ class Command(ProductCommand):
             self.stdout.write(f"kill switch released{epoch}: {document['release_reason'] or 'never engaged'}")
         if "database" in document:
             self.stdout.write(f"kill file: {_done(document['file'])}; database: {_done(document['database'])}")
-        for name, value in (document["measured"] or {}).items():
-            if name.endswith("_ms"):
+        measured = document["measured"] or {}
+        for name, value in measured.items():
+            if name.endswith("_ms") and (name != "flat_ms" or measured.get("flatten")):
                 figure = "not confirmed" if value is None else f"{value} ms"
                 self.stdout.write(f"{name.removesuffix('_ms').replace('_', ' ')}: {figure}")
-        for sentence in (document["measured"] or {}).get("unconfirmed", []):
+        for sentence in measured.get("unconfirmed", []):
             self.stdout.write(f"not confirmed: {sentence}")
 
-    def _close_by_file(self, file: KillFile, reason: str, by: str) -> bool:
+    def _close_by_file(self, file: KillFile, reason: str, by: str, flatten: bool) -> bool:
         try:
-            file.write(reason, by)
+            file.write(reason, by, flatten)
         except OSError as error:
             self.progress(f"the kill file cannot be written: {error}")
             return False
         self.progress(f"kill file written: the gate of this host closes ({file.path})")
         return True
 
-    def _close_by_database(self, reason: str) -> KillReport | None:
+    def _close_by_database(self, reason: str, flatten: bool) -> KillReport | None:
         """Engage the row; None where that fails or takes too long, in a thread so that nothing can hold us up."""
         answers: SimpleQueue[KillReport | Exception] = SimpleQueue()
-        threading.Thread(target=_engage, args=(reason, answers), daemon=True).start()
+        threading.Thread(target=_engage, args=(reason, flatten, answers), daemon=True).start()
         try:
             answer = answers.get(timeout=PATIENCE_SECONDS + actions.WAIT_SECONDS)
         except Empty:
@@ -110,10 +118,10 @@ class Command(ProductCommand):
         return answer
 
 
-def _engage(reason: str, answers: SimpleQueue[KillReport | Exception]) -> None:
+def _engage(reason: str, flatten: bool, answers: SimpleQueue[KillReport | Exception]) -> None:
     connection.settings_dict["OPTIONS"] = {**connection.settings_dict["OPTIONS"], "connect_timeout": CONNECT_SECONDS}
     try:
-        answers.put(actions.kill(reason, cli_principal()))
+        answers.put(actions.kill(reason, cli_principal(), flatten=flatten))
     except (DatabaseError, InterfaceError, OSError) as error:
         answers.put(error)
     finally:
