@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from risk.account_models import Account as Account
+from risk.account_models import OrderGrant as OrderGrant
 from risk.halt_models import RiskHalt as RiskHalt
 
 

@@ -129,6 +129,7 @@ class Run(models.Model):
             models.Index(fields=["-created_at"]),
             models.Index(fields=["status", "-created_at"]),
             models.Index(fields=["bot", "-created_at"]),
+            models.Index(fields=["account"], name="runs_of_account", condition=~models.Q(mode="backtest")),
         ]
 
     def __str__(self) -> str:
@@ -277,6 +278,7 @@ class Position(models.Model):
         db_table = "positions"
         ordering = ["symbol"]
         constraints = [models.UniqueConstraint(fields=["run", "symbol"], name="position_once")]
+        indexes = [models.Index(fields=["run"], name="positions_held", condition=~models.Q(qty=0))]
 
     def __str__(self) -> str:
         return f"{self.qty} {self.symbol}"
