@@ -75,6 +75,7 @@ def order_row(order: Order) -> dict[str, Any]:
         "group_id": order.group_id or None,
         "replaces": order.replaces or None,
         "external": order.external,
+        "sizing": order.sizing,
         "avg_fill_price": None if order.avg_fill_price is None else plain(order.avg_fill_price),
         "status": order.status,
         "signal": order.signal,

@@ -111,7 +111,7 @@ class Parts:
             self.feed.glance()
 
     def agent(self, make: type[Agent] = RiskManagementAgent) -> Agent:  # type: ignore[assignment]
-        return make(self.limits, self.brokerage.starting_cash)
+        return make(self.limits, self.brokerage.starting_cash, self.recipe.sizing)
 
     def engine(self, run_id: UUID, agent: RiskAgent | None = None) -> Engine:
         """The engine of a run, with an agent of its own unless it is given one."""

@@ -44,7 +44,9 @@ def account_of(engine: Engine, equity: Decimal) -> dict[str, Any]:
 
 
 def state_of(engine: Engine, equity: Decimal) -> dict[str, Any]:
-    """The account, how far the run has come, and what the strategy has learned: its memory and its timers."""
+    """The account, how far the run has come, and what was learned: the strategy's memory and timers, and what sizes its
+    orders, where something does."""
+    sizer = engine.agent.sizer
     return {
         **account_of(engine, equity),
         "bars": engine.bars,
@@ -52,4 +54,5 @@ def state_of(engine: Engine, equity: Decimal) -> dict[str, Any]:
         "time": engine.now,
         "memory": saved(engine.strategy),
         "timers": engine.timers.saved(),
+        **({"sizing": saved(sizer)} if sizer is not None else {}),
     }

@@ -15,7 +15,7 @@ from trading.engine.orders import OrderRequest
 from trading.engine.risk import Denial
 from trading.engine.strategy import Context
 
-Window = Annotated[int, Field(ge=2, le=10_000)]
+Window = Annotated[int, Field(ge=2, le=2_000)]
 
 
 class Measured(OfEquity):

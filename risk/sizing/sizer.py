@@ -13,19 +13,21 @@ from trading.engine.bars import Bar
 from trading.engine.exact import exact
 from trading.engine.orders import OrderRequest, Side
 from trading.engine.records import Fill
-from trading.engine.risk import Denial, Sized
+from trading.engine.risk import Denial, Sized, Sizer
 from trading.engine.strategy import Context
 
 _ZERO: Final = Decimal(0)
 
 
-class MethodSizer:
+class MethodSizer(Sizer):
     """Decides how much a request opens, and nothing else.
 
     What only closes is the strategy's to say: a request for no more than is held on the other side passes as it is, and
     so does a reduce-only one. A request for more closes what is held and opens what the method gives; where that is
     nothing, it only closes. Linked orders are scaled with the order that they are linked to, down to the step.
     """
+
+    state: Memory
 
     def __init__(self, method: Method) -> None:
         self.method = method
@@ -39,7 +41,8 @@ class MethodSizer:
         closes.take(bar.close, bar.time)
 
     def on_fill(self, fill: Fill) -> None:
-        self.state.book(fill)
+        if self.method.counts_trades:
+            self.state.book(fill)
 
     @exact
     def size(self, request: OrderRequest, context: Context) -> Sized | Denial:

@@ -30,7 +30,7 @@ def test_all_problems_are_told_at_once_in_the_recipes_order():
 @pytest.mark.parametrize(
     ("places", "field", "meant", "allowed"),
     [
-        ({"sesion": {}}, "sesion", "session", [*WHOLE, "instruments"]),
+        ({"sesion": {}}, "sesion", "session", [*WHOLE, "instruments", "sizing"]),
         ({"strategy__clas": 1}, "strategy.clas", "class", ["class", "kwargs"]),
         ({"strategy__class": "SmaCross"}, "strategy.class", "SmaCrossStrategy", list(parts.STRATEGIES)),
         ({"feed__class": "SynteticFeed"}, "feed.class", "SyntheticFeed", list(parts.FEEDS)),

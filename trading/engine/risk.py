@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Protocol
@@ -41,16 +42,18 @@ class Sized(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-class Sizer(Protocol):
+class Sizer(ABC):
     """Gives requests their quantities. What it has learned lies in ``state``, as a strategy's does; ``learns`` says
     whether it is to be shown the bars."""
 
     state: msgspec.Struct
     learns: bool
 
+    @abstractmethod
     def size(self, request: OrderRequest, context: Context) -> Sized | Denial:
         """The request with its quantity; a `Denial` where there is none to be had."""
 
+    @abstractmethod
     def learn(self, bar: Bar) -> None:
         """Take a closed bar, before the strategy decides on it."""
 

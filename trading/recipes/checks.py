@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -47,13 +47,23 @@ def _problem(details: ErrorDetails, model: type[BaseModel], data: Mapping[str, A
     path = _path(details, data)
     field = ".".join(filter(None, [prefix, *map(str, path)]))
     if details["type"] == "extra_forbidden":
-        return unknown(field, str(path[-1]), _names_beside(model, path))
+        return unknown(field, str(path[-1]), _names_beside(model, details["loc"]))
+    if details["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return _mistagged(field, details["ctx"])
     message = details["msg"]
     for pattern, words in _WORDING:
         message = pattern.sub(words, message)
     expected = details.get("ctx", {}).get("expected", "")
     listed = re.findall(r"'([^']*)'", expected) if details["type"] in ("literal_error", "enum") else []
     return Problem(field, f"must be {expected}" if listed else message, listed or None)
+
+
+def _mistagged(field: str, context: Mapping[str, str]) -> Problem:
+    """What tells the members of a union apart is missing or names none of them."""
+    field = ".".join([field, *re.findall(r"'([^']*)'", context["discriminator"])])
+    if "tag" not in context:
+        return Problem(field, "is missing")
+    return unknown(field, context["tag"], re.findall(r"'([^']*)'", context["expected_tags"]))
 
 
 def _path(details: ErrorDetails, data: Any) -> list[int | str]:
@@ -68,16 +78,28 @@ def _path(details: ErrorDetails, data: Any) -> list[int | str]:
     return [*path, details["loc"][-1]] if details["type"] == "missing" else path
 
 
-def _names_beside(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
-    """The fields of the model in which the last step of the path was looked for."""
-    for step in path[:-1]:
-        if step not in model.model_fields:
-            # The name of an entry, whose model the field before it has told.
-            continue
-        annotation = model.model_fields[str(step)].annotation
-        inner = [one for one in (annotation, *get_args(annotation)) if isinstance(one, type)]
-        model = next(one for one in inner if issubclass(one, BaseModel))
-    return [field.alias or name for name, field in model.model_fields.items()]
+def _names_beside(model: type[BaseModel], steps: Sequence[int | str]) -> list[str]:
+    """The fields of the model in which the last step was looked for; a step that is no field is the name of an entry,
+    or of a member of a union, which its tag tells."""
+    models = [model]
+    for step in steps[:-1]:
+        field = models[0].model_fields.get(str(step))
+        if field is not None:
+            models = list(_models_of(field.annotation))
+        else:
+            models = [one for one in models if _is_tagged(one, step)] or models
+    return [field.alias or name for name, field in models[0].model_fields.items()]
+
+
+def _models_of(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_of(inner)
+
+
+def _is_tagged(model: type[BaseModel], tag: int | str) -> bool:
+    return any(tag in get_args(field.annotation) for field in model.model_fields.values())
 
 
 def _either(one: Problem, other: Problem) -> Problem:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from risk.limits import RiskLimits
+from risk.sizing import Sizing
 from trading.engine.instruments import Instrument, instrument_of
 from trading.engine.symbols import Symbol
 
@@ -78,6 +79,7 @@ class Recipe(_Strict):
     feed: Part
     brokerage: Part
     risk: RiskLimits = RiskLimits()
+    sizing: Sizing | None = None
     session: SessionOptions = SessionOptions()
     instruments: dict[SymbolText, InstrumentRules] = Field(default_factory=dict)
 

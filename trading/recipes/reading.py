@@ -15,6 +15,7 @@ from trading.recipes.document import SIZE_LIMIT, plain_problems, read_document
 from trading.recipes.errors import Problem, RecipeError, unknown
 from trading.recipes.models import Recipe
 from trading.recipes.parts import part_problems
+from trading.strategies import STRATEGIES
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 FOLDER: Final = PROJECT / "configs" / "paper"
@@ -38,6 +39,7 @@ def parse(data: Mapping[str, Any]) -> Recipe:
     problems += shape_problems(Recipe, data)
     problems += part_problems(data)
     problems += _foreign_instruments(data)
+    problems += _sized_twice(data)
     if problems:
         raise RecipeError(sorted(problems, key=_place))
     return Recipe.model_validate_json(json.dumps(data), strict=True)
@@ -64,6 +66,14 @@ def _foreign_instruments(data: Mapping[str, Any]) -> list[Problem]:
         return []
     foreign = [symbol for symbol in instruments if symbol not in universe]
     return [Problem(f"instruments.{symbol}", "is not in the universe") for symbol in foreign]
+
+
+def _sized_twice(data: Mapping[str, Any]) -> list[Problem]:
+    strategy = data.get("strategy")
+    cls = STRATEGIES.get(str(strategy.get("class"))) if isinstance(strategy, Mapping) else None
+    if data.get("sizing") is None or cls is None or not cls.sizes_itself:
+        return []
+    return [Problem("sizing", f"{cls.__name__} sizes its own orders; leave sizing out")]
 
 
 def _place(problem: Problem) -> int:
