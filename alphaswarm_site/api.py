@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 import metadata.api
 import risk.api
+import risk.promotion_api
 import trading.api
 import trading.bots.api
 import trading.oversight.api
@@ -24,6 +25,7 @@ api = NinjaAPI(title="AlphaSwarm", docs_url="/api/docs", openapi_url="/api/opena
 problems.install(api)
 api.add_router("", metadata.api.router)
 api.add_router("", risk.api.router)
+api.add_router("", risk.promotion_api.router)
 api.add_router("", risk.api.own_halts())
 api.add_router("", trading.api.router)
 api.add_router("", trading.bots.api.router)

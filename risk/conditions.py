@@ -19,12 +19,14 @@ class Conditions(msgspec.Struct):
 
     ``blocked`` is why nothing new may be opened at all (an open breaker, a silent feed), empty while all is well;
     ``symbols`` says so of single symbols (a halt at the venue). ``buying_power`` is the broker's own figure, None where
-    it was not asked for.
+    it was not asked for. ``market_open`` is what the venue's own clock says, None where it has none or could not be
+    asked: then the exchange's calendar decides.
     """
 
     blocked: Denial | None = None
     symbols: dict[str, Denial] = {}
     buying_power: Decimal | None = None
+    market_open: bool | None = None
 
 
 def refusal(order: OrderRecord, conditions: Conditions) -> Denial | None:

@@ -7,6 +7,7 @@ from django.db import models
 from risk.account_models import Account as Account
 from risk.account_models import OrderGrant as OrderGrant
 from risk.halt_models import RiskHalt as RiskHalt
+from risk.promotion_models import LivePromotion as LivePromotion
 
 
 class KillSwitch(models.Model):

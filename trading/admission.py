@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from metadata import gate
-from risk import halting, kill_switch
+from risk import halting, kill_switch, promotion
 from risk.halts import Scope
 from trading import ledger, recipes
 from trading.engine.bars import to_nanos
@@ -92,9 +92,9 @@ def admit(
 
 
 def _real_money(facts: Facts) -> list[gate.Reason]:
-    if facts.mode is not Mode.LIVE:
+    if facts.mode is not Mode.LIVE or promotion.is_promoted(facts.account):
         return []
-    message = f"no account at {facts.venue} is promoted to live, so it trades on paper alone: set paper to true"
+    message = f"{facts.account} is not promoted to live: set paper to true, or promote the account first"
     return [gate.Reason("live_not_promoted", message)]
 
 

@@ -1,4 +1,4 @@
-"""No account is promoted to live: real money is refused everywhere, before any venue is contacted."""
+"""Real money is refused everywhere, before any venue is contacted, until a person has promoted the account."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.test import Client
 from access.actions import create_operator
 from access.principals import cli_principal
 from alphaswarm_site.commands import Refused
+from risk import promotion
 from tests.trading.market import recipe, synthetic
 from trading import actions, runner
 from trading.engine.errors import TradingError
@@ -82,3 +83,21 @@ def test_a_paper_recipe_cannot_be_pointed_at_the_live_venue(venue, url):
     body["brokerage"]["kwargs"] = {"base_url": url}
     with pytest.raises(RecipeError, match="real money"):
         parse(body)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_promoted_account_may_trade_real_money_and_no_other(tmp_path):
+    promotion.promote("alpaca-live", "a year on paper", cli_principal())
+    run = actions.start_paper(live("AlpacaBrokerage"), principal=cli_principal(), enqueue=False)
+    assert (run.mode, run.account, run.status) == ("live", "alpaca-live", "queued")
+    with pytest.raises(actions.GateRefused, match="tradier-live is not promoted"):
+        actions.start_paper(live("TradierBrokerage"), principal=cli_principal())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_taken_back_starts_nothing_more():
+    promotion.promote("alpaca-live", "a year on paper", cli_principal())
+    assert promotion.demote("alpaca-live", "the strategy changed", cli_principal())
+    with pytest.raises(actions.GateRefused):
+        actions.start_paper(live("AlpacaBrokerage"), principal=cli_principal())
+    assert not promotion.demote("alpaca-live", "again", cli_principal())
