@@ -147,6 +147,9 @@ class AccountBook:
                 self._disconnect()
                 self._give_up_late()
                 time.sleep(_PAUSE)
+            except Exception:
+                log.exception("accounts could not be asked")
+                self._give_up_late(everybody=True)
         self._disconnect()
 
     def _wait_for_work(self) -> bool:
@@ -164,9 +167,9 @@ class AccountBook:
             self._database.close()
             self._database = None
 
-    def _give_up_late(self) -> None:
+    def _give_up_late(self, everybody: bool = False) -> None:
         with self._changed:
-            while self._asked and self._asked[0].until < time.monotonic():
+            while self._asked and (everybody or self._asked[0].until < time.monotonic()):
                 self._asked.popleft().settle(_UNREACHABLE)
 
     def _work(self, database: Database) -> None:

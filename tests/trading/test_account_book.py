@@ -289,11 +289,12 @@ def test_an_account_that_lost_its_daily_limit_opens_nothing_more(sender):
 
 
 def test_an_open_breaker_lets_nothing_be_opened_anywhere(sender, books):
-    sender.book.trip(sender.account, "five calls in a row failed", str(sender.run.id))
+    for _ in range(5):
+        sender.book.failed(sender.account, str(sender.run.id), "timed out")
     eventually(lambda: Account.objects.get(pk=sender.account).breaker_open)
     denial = books[3].ask(sender.account, [opening(sender)]).result(10)
     assert denial.code == "breaker_open"
-    assert "five calls" in denial.message
+    assert "5 calls in a row failed, the last one: timed out" in denial.message
     assert not OrderGrant.objects.filter(account=sender.account).exists()
 
 
