@@ -179,45 +179,5 @@ def buying_power(order: OrderRecord, context: Context) -> Denial | None:
     return Denial(code="buying_power", message=message, figure=needed, limit=available)
 
 
-def max_order_qty(order: OrderRecord, context: Context, limit: Decimal) -> Denial | None:
-    if order.qty <= limit:
-        return None
-    return Denial(code="max_order_qty", message=f"quantity {order.qty} is over {limit}", figure=order.qty, limit=limit)
-
-
-def max_order_value(order: OrderRecord, context: Context, limit: Decimal) -> Denial | None:
-    """The order's whole quantity at the highest of last price, limit and stop."""
-    value = order.qty * _unit_value(order, context)
-    if value <= limit:
-        return None
-    return Denial(code="max_order_value", message=f"order value {value:.2f} is over {limit}", figure=value, limit=limit)
-
-
-def max_position_value(order: OrderRecord, context: Context, limit: Decimal) -> Denial | None:
-    """What would be held of the symbol, long or short, if this and every open order of its side were filled."""
-    units = order.qty + context.open_qty(order.symbol, order.side)
-    held = context.qty(order.symbol)
-    value = abs(held + units if order.side is _BUY else held - units) * _unit_value(order, context)
-    if value <= limit:
-        return None
-    message = f"{order.symbol} would come to {value:.2f}, over {limit}"
-    return Denial(code="max_position_value", message=message, figure=value, limit=limit)
-
-
-def max_open_orders(order: OrderRecord, context: Context, limit: int) -> Denial | None:
-    count = len(context.open_orders()) + 1
-    if count <= limit:
-        return None
-    message = f"this would be open order {count} of at most {limit}"
-    return Denial(code="max_open_orders", message=message, figure=Decimal(count), limit=Decimal(limit))
-
-
-def _unit_value(order: OrderRecord, context: Context) -> Decimal:
-    """What a unit is worth at the highest of the last price and the order's own."""
-    multiplier = context.instrument(order.symbol).multiplier
-    prices = (context.last_price(order.symbol), order.limit_price, order.stop_price)
-    return max(price for price in (*prices, _ZERO) if price is not None) * multiplier
-
-
 def _a(type_: OrderType) -> str:
     return f"a {type_.replace('_', ' ')}"

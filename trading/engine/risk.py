@@ -25,6 +25,17 @@ class Denial(msgspec.Struct, frozen=True, kw_only=True):
     limit: Decimal | None = None
 
 
+class Headroom(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a limit is used. ``unit`` is ``qty`` (units of ``symbol``), ``money``, ``fraction``, ``count`` or
+    ``seconds``; a limit of single symbols names the one that is closest to it, None where there is none."""
+
+    code: str
+    used: Decimal
+    limit: Decimal
+    unit: str
+    symbol: str | None = None
+
+
 def figures(denial: Denial) -> dict[str, str | None]:
     """Figure and limit as the ledger keeps them."""
     figure, limit = denial.figure, denial.limit
@@ -108,7 +119,7 @@ class RiskAgent:
         """A fill was booked, at event time ``time`` (ns); order and portfolio are as it left them."""
 
     def on_ended(self, order: OrderRecord, time: int) -> None:
-        """An order ended without being filled whole: its status says how."""
+        """An order ended without being filled whole, or never left: its status says how."""
 
     def resume(self) -> None:
         """A person lets the run trade again: what held it back is forgotten, and counted anew."""

@@ -175,6 +175,11 @@ class Verbs(RunState):
                 self._cancel(child, "the order that it waits for was cancelled")
         effect = self._cancel(order, reason)
         return [] if effect is None else [effect]
+        self._tell_ended(order)
+
+    def _tell_ended(self, order: OrderRecord) -> None:
+        if self.observer is not None:
+            self.observer.on_ended(order, self.now)
 
     def _cancel(self, order: OrderRecord, reason: str) -> Cancel | None:
         if order.status is _INTENDED:
@@ -190,6 +195,7 @@ class Verbs(RunState):
         return Cancel(order)
 
 
+            self._tell_ended(order)
 def is_exit(order: OrderRecord) -> bool:
     """Whether an order does all that can be done to leave a position, so that nothing better could take its place."""
     on_its_way = order.type is _MARKET and order.status is not OrderStatus.PENDING_CANCEL
