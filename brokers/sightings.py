@@ -16,6 +16,8 @@ from trading.engine.orders import OrderRequest
 from trading.engine.updates import OrderUpdate, UpdateKind
 
 ZERO: Final = Decimal(0)
+#: Averages have few digits, so that a price derived from two of them is no better than this.
+_PRICE_STEP: Final = Decimal("1e-10")
 _ENDS: Final = frozenset({UpdateKind.REJECTED, UpdateKind.CANCELLED, UpdateKind.EXPIRED, UpdateKind.REPLACED})
 
 
@@ -58,6 +60,11 @@ class Sightings:
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
 
+    def know(self, venue_order_id: str, filled: Decimal, value: Decimal, fee: Decimal) -> None:
+        """So much of an accepted order is known from elsewhere: ``filled`` units for ``value``, with ``fee`` in all."""
+        seen = self._seen.setdefault(venue_order_id, _Seen())
+        seen.state, seen.filled, seen.value, seen.fee = UpdateKind.ACCEPTED, filled, value, fee
+
     def take(self, order: VenueOrder, client_order_id: str) -> list[OrderUpdate]:
         """The updates that this sighting brings for the order that is known as ``client_order_id``.
 
@@ -85,7 +92,7 @@ class Sightings:
             venue_order_id=order.venue_order_id,
             execution_id=f"{order.venue_order_id}/{order.filled_qty.normalize():f}",
             qty=qty,
-            price=(value - seen.value) / qty,
+            price=((value - seen.value) / qty).quantize(_PRICE_STEP),
             fee=max(order.fee - seen.fee, ZERO),
         )
         seen.filled, seen.value, seen.fee = order.filled_qty, value, max(order.fee, seen.fee)

@@ -170,6 +170,11 @@ def assemble(recipe: Recipe, **secrets: Any) -> Parts:
     )
 
 
+def venue_of(brokerage: Mapping[str, Any]) -> IAsyncBrokerage:
+    """The brokerage that a stored recipe names, with the secrets of this process' environment; contacts nobody."""
+    return _make(BROKERAGES[brokerage["class"]], brokerage.get("kwargs") or {}, {})
+
+
 def _make(cls: type[Made], kwargs: Mapping[str, Any], secrets: Mapping[str, Any]) -> Made:
     return cls(**completed(cls, kwargs, secrets))
 

@@ -1,4 +1,4 @@
-"""Who notices: runs whose owner was lost, and runs that nobody took."""
+"""Who notices: runs whose owner was lost, and runs that nobody took. Each is safe to repeat and to do twice at once."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from brokers.sim import SimulatedBrokerage
 from trading import dispatch, ledger
 from trading.endings import VENUE_LOST
 from trading.engine.bars import to_nanos
-from trading.engine.orders import OPEN_STATUSES, OrderRecord, OrderStatus, OrderType, Side, TimeInForce
 from trading.engine.records import Kind, Record
 from trading.lease import RENEW_SECONDS
-from trading.models import Mode, Order, Run, RunStatus
+from trading.models import Mode, Run, RunStatus
+from trading.restoring import open_orders
 from trading.show import show_of, show_records
 
 log = logging.getLogger(__name__)
@@ -45,12 +45,6 @@ _UNCLAIMED = """
        AND (resent_at IS NULL OR resent_at < now() - make_interval(secs => %s))
  RETURNING id
 """
-
-
-def supervise() -> None:
-    """One round of everything; each part is safe to repeat and to run twice at once."""
-    take_from_lost()
-    redispatch_unclaimed()
 
 
 def take_from_lost() -> list[UUID]:
@@ -112,36 +106,7 @@ def _gone_with_the_owner(run: Run, now: int) -> list[Record]:
     """
     if run.venue != SimulatedBrokerage.venue:
         return []
-    still_open = run.orders.filter(status__in=[status.value for status in OPEN_STATUSES]).order_by("seq")
-    return [Record(Kind.ORDER_CANCELLED, now, _as_record(order), reason=VENUE_LOST) for order in still_open]
-
-
-def _as_record(order: Order) -> OrderRecord:
-    return OrderRecord(
-        id=order.id,
-        client_order_id=order.client_order_id,
-        symbol=order.symbol,
-        side=Side(order.side),
-        qty=order.qty,
-        type=OrderType(order.type),
-        time_in_force=TimeInForce(order.time_in_force),
-        limit_price=order.limit_price,
-        created_at=to_nanos(order.created_at),
-        signal=order.signal,
-        stop_price=order.stop_price,
-        trail_amount=order.trail_amount,
-        trail_percent=order.trail_percent,
-        expires_at=None if order.expires_at is None else to_nanos(order.expires_at),
-        extended_hours=order.extended_hours,
-        reduce_only=order.reduce_only,
-        parent_id=order.parent_id,
-        group=order.group_id,
-        replaces=order.replaces,
-        external=order.external,
-        status=OrderStatus(order.status),
-        filled_qty=order.filled_qty,
-        venue_order_id=order.venue_order_id,
-    )
+    return [Record(Kind.ORDER_CANCELLED, now, order, reason=VENUE_LOST) for order in open_orders(run)]
 
 
 def redispatch_unclaimed() -> list[UUID]:

@@ -31,7 +31,7 @@ def run_backtest(run_id: str) -> None:
 
 @shared_task(name="trading.tasks.supervise", expires=10)
 def supervise() -> None:
-    supervisor.supervise()
+    supervisor.redispatch_unclaimed()
 
 
 @shared_task(name="trading.tasks.anchor_heads", expires=10)

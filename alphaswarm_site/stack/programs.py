@@ -61,6 +61,7 @@ SITE = [
     Program("worker-live", 10, _worker("live", "--pool=threads", "--concurrency=160"), 20),
     Program("worker-jobs", 10, _worker("jobs", "--pool=prefork", "--concurrency=2"), 20),
     Program("beat", 11, _celery("beat", "--pidfile="), 5),
+    Program("guard", 11, _manage("guard"), 5),
     Program("web", 12, _web, 10),
 ]
 PROGRAMS = {program.name: program for program in BASE + SITE}

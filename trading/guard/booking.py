@@ -1,0 +1,122 @@
+"""Taking a run over from an owner who does not answer, and writing what became of its orders."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F, Sum
+
+from brokers.enduring import Enduring
+from brokers.sightings import Sightings
+from trading import ledger
+from trading.endings import VENUE_LOST
+from trading.engine.bars import price_of, to_nanos
+from trading.engine.orders import OrderRecord
+from trading.engine.records import Kind, Record, plain
+from trading.engine.state import RunState
+from trading.engine.updates import OrderUpdate, UpdateKind
+from trading.engine.venue_news import VenueNews
+from trading.lease import LEASE_SECONDS, Lease, keeper, owner_name
+from trading.models import Fill, Run
+from trading.restoring import restored
+from trading.show import show_of, show_records
+from trading.supervisor import OWNED
+
+#: The code under which a swept run is told of, see `trading.models.RiskEvent`.
+SWEPT = "swept"
+_NEVER_SHOWN = "the venue has never shown it"
+
+# A session whose loop is blocked has a lease that is renewed all the same, so this asks for no expiry. What is another
+# guard's is left to it.
+_TAKE = """
+    UPDATE runs SET owner = %(owner)s, fencing_token = fencing_token + 1,
+           lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
+     WHERE id = %(run)s AND status = ANY(%(takable)s)
+       AND (owner NOT LIKE 'guard %%' OR owner = %(owner)s OR lease_expires_at < clock_timestamp())
+ RETURNING fencing_token
+"""
+
+
+def take_over(run_id: UUID, status: str) -> Lease | None:
+    """Become the owner of a run that is still in this ``status``; None where it is not, or another guard's.
+
+    From then on its owner can append nothing, and so send nothing.
+    """
+    asked = time.monotonic()
+    parameters = {"owner": f"guard {owner_name()}", "seconds": LEASE_SECONDS, "run": run_id, "takable": [status]}
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, parameters)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    lease = Lease(run_id, row[0], asked + LEASE_SECONDS)
+    keeper().hold(lease)
+    return lease
+
+
+def book(lease: Lease, venue: Enduring | None, reason: str) -> list[str]:
+    """Write what the venue says of the run's open orders, and, unless it had ended, end the run as killed.
+
+    ``venue`` is None where it is gone with its session. The ids of the orders whose fate the venue does not tell, which
+    stay open in the ledger.
+    """
+    run = Run.objects.get(pk=lease.run_id)
+    state = restored(run)
+    news = VenueNews(state)
+    for update in list(_updates(run, state, venue)):
+        news.take(update)
+    in_doubt = [order.id for order in state.open_orders()]
+    records = state.records
+    if run.status in OWNED:
+        records.append(_ended(state, reason, in_doubt))
+    if records:
+        ledger.append_now(run.id, records, token=lease.token)
+        show_records(show_of(run), records)
+    return in_doubt
+
+
+def _updates(run: Run, state: RunState, venue: Enduring | None) -> Iterator[OrderUpdate]:
+    sightings = Sightings()
+    for order in state.open_orders():
+        if venue is None:
+            yield _cancelled(order, VENUE_LOST)
+            continue
+        shown = venue.query_order(order)
+        if shown is not None:
+            sightings.know(shown.venue_order_id, order.filled_qty, *_booked(run, order))
+            yield from sightings.take(shown, order.client_order_id)
+        elif order.venue_order_id is None:
+            yield _cancelled(order, _NEVER_SHOWN)
+
+
+def _booked(run: Run, order: OrderRecord) -> tuple[Decimal, Decimal]:
+    """What the ledger has of an order's fills: their value at their prices, and their fees."""
+    sums = Fill.objects.filter(run=run, order_id=order.id).aggregate(value=Sum(F("qty") * F("price")), fee=Sum("fee"))
+    return sums["value"] or Decimal(0), sums["fee"] or Decimal(0)
+
+
+def _cancelled(order: OrderRecord, reason: str) -> OrderUpdate:
+    return OrderUpdate(UpdateKind.CANCELLED, order.client_order_id, to_nanos(datetime.now(UTC)), reason=reason)
+
+
+def _ended(state: RunState, reason: str, in_doubt: list[str]) -> Record:
+    now = datetime.now(UTC)
+    if in_doubt:
+        reason = f"{reason}; not confirmed: {', '.join(in_doubt)}"
+    equity = state.portfolio.equity
+    data = {
+        "status": "killed",
+        "code": SWEPT,
+        "reason": reason,
+        "ended_at": now.isoformat(),
+        "cash": plain(state.portfolio.cash),
+        "final_equity": plain(equity),
+        "total_pnl": plain(equity - state.portfolio.starting_cash),
+        "prices": {held.symbol: plain(price_of(held.last)) for held in state.portfolio.held.values()},
+    }
+    return Record(Kind.RUN_STATUS, to_nanos(now), reason=reason, data=data)

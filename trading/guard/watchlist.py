@@ -1,0 +1,93 @@
+"""Which runs there are to look after, and which of them do not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.db import connection
+
+from brokers.sightings import VenueOrder
+from risk.halts import Place, Scope
+from trading.supervisor import OWNED
+
+#: A session that hears a kill says so in the ledger within milliseconds: it drains, and its orders are being cancelled.
+ANSWER_SECONDS: Final = 3.0
+#: A session that has said so needs this long at most to see its orders closed, or to give up.
+DRAIN_SECONDS: Final = 30.0
+
+_RUNS: Final = """
+    SELECT runs.id, runs.status, runs.venue, coalesce(runs.recipe ->> 'brokerage', '{}'),
+           coalesce((runs.recipe -> 'session' ->> 'stop_on_kill_switch')::boolean, true),
+           runs.account, coalesce((SELECT name FROM bots WHERE bots.id = runs.bot_id), ''),
+           open.count, open.unasked, coalesce(open.venue_order_ids, '{}')
+      FROM runs, LATERAL (
+           SELECT count(*), count(*) FILTER (WHERE orders.status <> 'pending_cancel') AS unasked,
+                  array_agg(orders.venue_order_id) FILTER (WHERE orders.venue_order_id IS NOT NULL) AS venue_order_ids
+             FROM orders WHERE orders.run_id = runs.id AND orders.status = ANY(%(open)s)) AS open
+     WHERE runs.mode <> 'backtest'
+       AND (runs.status = ANY(%(owned)s)
+            OR runs.id IN (SELECT run_id FROM orders WHERE orders.status = ANY(%(open)s)))
+"""
+_OPEN: Final = ["intended", "submitted", "accepted", "partially_filled", "pending_cancel", "unknown"]
+
+
+@dataclass(frozen=True, eq=False)
+class Watched:
+    """A run that has not ended, or that has left open orders behind.
+
+    ``brokerage`` is its recipe's, as JSON. ``uncancelled`` orders are open without a cancel under way. ``ends_on_kill``
+    is False for a session that was told to read on through a kill.
+    """
+
+    run_id: UUID
+    status: str
+    venue: str
+    brokerage: str
+    ends_on_kill: bool
+    account: str
+    bot: str
+    open_orders: int
+    uncancelled: int
+    venue_order_ids: frozenset[str]
+
+    @property
+    def place(self) -> Place:
+        return {Scope.ACCOUNT: self.account, Scope.BOT: self.bot, Scope.RUN: str(self.run_id)}
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status not in OWNED
+
+    def sent(self, order: VenueOrder) -> bool:
+        """Whether the run has sent this order: by our name for it, or by the venue's."""
+        return order.client_order_id.startswith(f"{self.run_id.hex}-") or order.venue_order_id in self.venue_order_ids
+
+    def is_silent(self, seconds: float | None) -> bool:
+        """Whether it should have answered by now what was asked of it so many seconds ago; None: nothing was."""
+        if seconds is None:
+            return False
+        waits_for_nothing = self.uncancelled == 0 and (self.status == "draining" or not self.ends_on_kill)
+        if seconds < ANSWER_SECONDS or (waits_for_nothing and seconds < DRAIN_SECONDS):
+            return False
+        return self.ends_on_kill or self.open_orders > 0
+
+
+def watched_runs() -> list[Watched]:
+    with connection.cursor() as cursor:
+        cursor.execute(_RUNS, {"open": _OPEN, "owned": [status.value for status in OWNED]})
+        return [Watched(*row[:-1], frozenset(row[-1])) for row in cursor.fetchall()]
+
+
+class Stopwatch:
+    """Since when each run has been asked to end, by this process' monotonic clock."""
+
+    def __init__(self) -> None:
+        self._since: dict[UUID, float] = {}
+
+    def seconds(self, asked: Iterable[UUID], now: float) -> dict[UUID, float]:
+        """For each run that is asked to end now, how long that has been so."""
+        self._since = {run_id: self._since.get(run_id, now) for run_id in asked}
+        return {run_id: now - since for run_id, since in self._since.items()}
