@@ -8,6 +8,7 @@ from ninja import NinjaAPI
 from prometheus_client import CONTENT_TYPE_LATEST
 
 import metadata.api
+import risk.alerts.api
 import risk.api
 import risk.promotion_api
 import trading.api
@@ -24,6 +25,7 @@ from alphaswarm_site import health, metrics
 api = NinjaAPI(title="AlphaSwarm", docs_url="/api/docs", openapi_url="/api/openapi.json")
 problems.install(api)
 api.add_router("", metadata.api.router)
+api.add_router("", risk.alerts.api.router)
 api.add_router("", risk.api.router)
 api.add_router("", risk.promotion_api.router)
 api.add_router("", risk.api.own_halts())

@@ -12,4 +12,8 @@ class SiteConfig(AppConfig):
     name = "alphaswarm_site"
 
     def ready(self) -> None:
+        # Models exist only now.
+        from alphaswarm_site import alerting
+
         telemetry.configure()
+        alerting.register()

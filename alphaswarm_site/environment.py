@@ -1,7 +1,7 @@
 """Strict readings of the environment: a value is what it says, or an error that names the variable and the fix."""
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -55,3 +55,56 @@ def redis(url: str) -> str:
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise ImproperlyConfigured("REDIS_URL: write redis://HOST:PORT/0 or unix:///path/of/the/socket")
     return url
+
+
+def together(name: str, needed: str) -> None:
+    """Raise where ``name`` is set without what it needs."""
+    if text(name) and not text(needed):
+        raise ImproperlyConfigured(f"{name} is set without {needed}: set that too")
+
+
+def web(name: str) -> str:
+    """An address of the web, or nothing. What follows its host may be secret and is never repeated."""
+    url = text(name)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if url and not usable:
+        raise ImproperlyConfigured(f"{name}: write https://HOST/PATH")
+    return url
+
+
+class MailServer(NamedTuple):
+    """In the order in which the settings take them."""
+
+    host: str = "localhost"
+    port: int = 25
+    user: str = ""
+    password: str = ""
+    use_tls: bool = False
+    use_ssl: bool = False
+
+
+def mail_server(name: str) -> MailServer:
+    """`smtp://USER:PASSWORD@HOST:PORT`; `smtp+tls` begins plainly and turns to TLS, `smtps` is TLS from the start."""
+    url = text(name)
+    if not url:
+        return MailServer()
+    ports = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ports or not parts.hostname:
+        raise ImproperlyConfigured(f"{name}: write smtp://, smtp+tls:// or smtps://USER:PASSWORD@HOST:PORT")
+    return MailServer(
+        parts.hostname,
+        port or ports[parts.scheme],
+        unquote(parts.username or ""),
+        unquote(parts.password or ""),
+        parts.scheme == "smtp+tls",
+        parts.scheme == "smtps",
+    )

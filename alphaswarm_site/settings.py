@@ -140,6 +140,18 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
 
+# Who is told of alerts. All of it comes from the environment, so that no secret of it is in the database.
+_MAIL = environment.mail_server("ALPHASWARM_EMAIL_URL")
+EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL
+EMAIL_TIMEOUT = 10.0
+DEFAULT_FROM_EMAIL = environment.text("ALPHASWARM_EMAIL_FROM", "alphaswarm@localhost")
+ALERT_EMAIL_TO = environment.words("ALPHASWARM_ALERT_EMAIL_TO", [])
+ALERT_WEBHOOK_URL = environment.web("ALPHASWARM_ALERT_WEBHOOK_URL")
+ALERT_WEBHOOK_SECRET = environment.text("ALPHASWARM_ALERT_WEBHOOK_SECRET")
+ALERT_SLACK_URL = environment.web("ALPHASWARM_ALERT_SLACK_URL")
+HEARTBEAT_URL = environment.web("ALPHASWARM_HEARTBEAT_URL")
+environment.together("ALPHASWARM_ALERT_EMAIL_TO", "ALPHASWARM_EMAIL_URL")
+
 STATIC_URL = "/static/"
 STATIC_ROOT = STACK.static
 STATICFILES_DIRS = [path for path in [BASE_DIR / "static"] if path.is_dir()]
@@ -156,5 +168,9 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": environment.text("ALPHASWARM_LOG_LEVEL", "INFO")},
-    "loggers": {"django": {"handlers": [], "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        # At DEBUG it writes every address that is called, and those of webhooks are secrets.
+        "urllib3": {"level": "INFO"},
+    },
 }

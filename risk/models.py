@@ -6,6 +6,10 @@ from django.db import models
 
 from risk.account_models import Account as Account
 from risk.account_models import OrderGrant as OrderGrant
+from risk.alert_models import Alert as Alert
+from risk.alert_models import AlertDelivery as AlertDelivery
+from risk.alert_models import AlertPosition as AlertPosition
+from risk.alert_models import HeartbeatState as HeartbeatState
 from risk.halt_models import RiskHalt as RiskHalt
 from risk.promotion_models import LivePromotion as LivePromotion
 

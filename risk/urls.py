@@ -1,11 +1,16 @@
-"""Pages of the kill switch, included below /ui/ in the namespace ``ui``."""
+"""Pages of the kill switch and of alerts, included below /ui/ in the namespace ``ui``."""
 
 from django.urls import path
 
 from risk import views
+from risk.alerts import views as alerts
 
 urlpatterns = [
     path("kill/", views.kill, name="kill"),
     path("kill/engage/", views.engage, name="kill_engage"),
     path("kill/release/", views.release, name="kill_release"),
+    path("risk/alerts/", alerts.alerts, name="alerts"),
+    path("risk/alerts/bell/", alerts.bell, name="alert_bell"),
+    path("risk/alerts/test/", alerts.test, name="alert_test"),
+    path("risk/alerts/<int:alert_id>/acknowledge/", alerts.acknowledge, name="alert_acknowledge"),
 ]

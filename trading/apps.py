@@ -8,6 +8,8 @@ class TradingConfig(AppConfig):
     def ready(self) -> None:
         # Models exist only now.
         from risk import runtimes
+        from trading import alerting
         from trading.runtime import PaperRuntime
 
         runtimes.register(PaperRuntime())
+        alerting.register()

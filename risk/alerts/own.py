@@ -1,0 +1,81 @@
+"""What the kill switch, halts and breakers have to tell."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.utils import timezone
+
+from risk import kill_switch, runtimes
+from risk.alert_models import Severity
+from risk.alerts.following import Look, Table
+from risk.alerts.notices import Notice
+from risk.models import Account, KillEvent, RiskHalt
+
+#: A kill has this long to close every order before that is worth an alert.
+CLOSING_SECONDS: Final = 5.0
+
+
+def of_kill(event: KillEvent) -> Notice:
+    engaged = event.action == KillEvent.Action.ENGAGED
+    return Notice(
+        kind="kill",
+        subject=f"Kill switch {event.action} by {event.actor}",
+        message=f"Epoch {event.epoch}: {event.reason}",
+        severity=Severity.CRITICAL if engaged else Severity.WARNING,
+        dedupe_key=f"kill:{event.epoch}:{event.action}",
+    )
+
+
+def open_after_kill() -> list[Notice]:
+    """A notice for each runtime that still has orders open although the switch is engaged."""
+    state = kill_switch.state()
+    if not state.engaged or state.engaged_at is None:
+        return []
+    seconds = (timezone.now() - state.engaged_at).total_seconds()
+    if seconds < CLOSING_SECONDS:
+        return []
+    return [
+        Notice(
+            kind="unconfirmed_cancel",
+            subject=f"{progress.open_orders} orders are still open {seconds:.0f} s after the kill",
+            message=f"Runtime {runtime.name}, epoch {state.epoch}. Open: {', '.join(progress.detail)}",
+            severity=Severity.CRITICAL,
+            dedupe_key=f"open after kill:{runtime.name}:{state.epoch}",
+        )
+        for runtime in runtimes.registered()
+        if (progress := runtime.progress(state.epoch)).open_orders
+    ]
+
+
+def of_halt(halt: RiskHalt) -> Notice:
+    return Notice(
+        kind="halt",
+        subject=f"{halt.scope} {halt.target} halted by {halt.by}",
+        message=halt.reason,
+        severity=Severity.WARNING,
+        dedupe_key=f"halt:{halt.scope}:{halt.target}",
+    )
+
+
+def open_breakers() -> list[Notice]:
+    """A notice for each account whose venue is not sent anything new."""
+    return [
+        Notice(
+            kind="venue_outage",
+            subject=f"The breaker of {account.name} is open: nothing new is sent to its venue",
+            message=account.breaker_reason,
+            severity=Severity.CRITICAL,
+            account=account.name,
+            dedupe_key=f"breaker:{account.name}:{account.trips}",
+        )
+        for account in Account.objects.filter(breaker_open=True)
+    ]
+
+
+SOURCES: Final = (
+    Table("kill_events", KillEvent.objects.all, of_kill),
+    Table("risk_halts", RiskHalt.objects.all, of_halt),
+    Look("open orders after a kill", open_after_kill),
+    Look("open breakers", open_breakers),
+)
