@@ -161,6 +161,10 @@ class IAsyncBrokerage(Venue, ABC):
     @abstractmethod
     async def cancel_order_async(self, order: OrderRecord) -> None: ...
 
+    async def cancel_orders_async(self, orders: Sequence[OrderRecord]) -> Sequence[BaseException | None]:
+        """Ask for the cancels of all, none waiting for another; for each, why it was not taken."""
+        return await asyncio.gather(*map(self.cancel_order_async, orders), return_exceptions=True)
+
     @abstractmethod
     async def cancel_all_async(self) -> int: ...
 

@@ -174,6 +174,11 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
     async def cancel_order_async(self, order: OrderRecord) -> None:
         self.cancel_order(order)
 
+    async def cancel_orders_async(self, orders: Sequence[OrderRecord]) -> Sequence[BaseException | None]:
+        for order in orders:
+            self.cancel_order(order)
+        return [None] * len(orders)
+
     async def cancel_all_async(self) -> int:
         return self.cancel_all()
 

@@ -112,7 +112,7 @@ class OrderDesk:
     async def _withdraw(self, order: OrderRecord) -> None:
         """A cancel that the strategy wants. One that the venue did not take leaves the order as it was."""
         self._journal.post()
-        error = await self._cancel(order)
+        [error] = await self._cancel([order])
         if error is not None:
             self._tell(order, UpdateKind.CANCEL_REFUSED, f"the venue was not reached: {_words(error)}")
 
@@ -217,7 +217,7 @@ class OrderDesk:
         give_up = time.monotonic() + CANCEL_TIMEOUT
         while True:
             self._journal.post()
-            await asyncio.gather(*(self._cancel(effect.order) for effect in effects))
+            await self._cancel([effect.order for effect in effects])
             self.drain()
             self._journal.post()
             again = time.monotonic() + CANCEL_RETRY
@@ -233,17 +233,22 @@ class OrderDesk:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._heard.wait(), seconds)
 
-    async def _cancel(self, order: OrderRecord) -> Exception | None:
-        """Ask the venue once; why it did not take it."""
-        with tracer.start_span("broker.cancel_order", attributes=self._attributes):
+    async def _cancel(self, orders: Sequence[OrderRecord]) -> Sequence[BaseException | None]:
+        """Ask the venue once for all; for each, why it did not take it."""
+        if not orders:
+            return []
+        errors: Sequence[BaseException | None]
+        with tracer.start_span("broker.cancel_order", attributes={**self._attributes, "orders": len(orders)}):
             try:
                 async with asyncio.timeout(CANCEL_CALL_TIMEOUT):
-                    await self._brokerage.cancel_order_async(order)
+                    errors = await self._brokerage.cancel_orders_async(orders)
             except Exception as error:
-                # Whatever it is, the other cancels leave, and this one may be asked for again.
-                log.warning("cancel of order %s was not taken: %s", order.id, _words(error))
-                return error
-        return None
+                # Whatever it is, they may be asked for again.
+                errors = [error] * len(orders)
+        for order, found in zip(orders, errors, strict=True):
+            if found is not None:
+                log.warning("cancel of order %s was not taken: %s", order.id, _words(found))
+        return errors
 
     # The venue's books.
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 tracer = trace.get_tracer("alphaswarm.trading")
 
 MEASURE_RETRY = 1.0
+#: Many sessions that end at once share a few connections to the database for their figures.
+_reckoners = ThreadPoolExecutor(2, thread_name_prefix="figures")
 
 
 class PaperTradingSession:
@@ -306,7 +309,7 @@ class PaperTradingSession:
         """The figures of the equity curve; like the ledger, they wait for a database that is away."""
         while True:
             try:
-                return await asyncio.to_thread(self._measure)
+                return await asyncio.get_running_loop().run_in_executor(_reckoners, self._measure)
             except psycopg.OperationalError as error:
                 log.warning("run %s waits for its figures: %s", self.run_id, error)
                 await asyncio.sleep(MEASURE_RETRY)

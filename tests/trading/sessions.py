@@ -171,7 +171,9 @@ def ends(made: PaperTradingSession, frames: Frames, status: str) -> RunSummary:
 
 
 class Venue(SimulatedBrokerage):
-    """The simulated venue, made to say what a real one might."""
+    """The simulated venue, made to say what a real one might; each cancel is a call of its own, as there."""
+
+    cancel_orders_async = IAsyncBrokerage.cancel_orders_async
 
     def say(self, one: OrderUpdate) -> None:
         self._order_event_queue.put_nowait(one)

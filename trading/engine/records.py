@@ -7,9 +7,10 @@ different stories.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -126,7 +127,13 @@ def ledger_hash(records: Iterable[Record]) -> str:
     return digest.hexdigest()
 
 
-def _special_terms(order: OrderRecord) -> list[str]:
+_RARE: Final = attrgetter(*_PRICES, "expires_at", "extended_hours", "reduce_only", "parent_id", "group")
+_NONE_OF_THEM: Final = (None, None, None, None, False, False, "", "")
+
+
+def _special_terms(order: OrderRecord) -> Sequence[str]:
+    if _RARE(order) == _NONE_OF_THEM:
+        return ()
     terms = [f"{name}={plain(price)}" for name in _PRICES if (price := getattr(order, name)) is not None]
     return terms + [name if value is True else f"{name}={value}" for name, value in _marks(order) if value]
 

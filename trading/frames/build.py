@@ -15,6 +15,8 @@ _FAILURES = frozenset({"failed", "blocked", "interrupted"})
 #: States that a run does not leave by itself.
 ENDED = frozenset({"completed", "stopped", "killed", "halted"}) | _FAILURES
 
+#: An acknowledgement, and what is told once it is done.
+_UNSEEN = frozenset({Kind.ORDER_ACCEPTED, Kind.ORDER_PENDING_CANCEL})
 _OVER = {Kind.ORDER_CANCELLED: "cancelled", Kind.ORDER_EXPIRED: "expired", Kind.ORDER_REPLACED: "replaced"}
 #: Terms that a frame names only where an order has them.
 _TERMS = ("stop_price", "trail_amount", "trail_percent")
@@ -49,6 +51,8 @@ def of_record(record: Record) -> list[FrameDraft]:
 
 def _order_frames(record: Record, order: OrderRecord) -> list[FrameDraft]:
     kind, reason, data = record.kind, record.reason, record.data or {}
+    if kind in _UNSEEN:
+        return []
     if kind is Kind.ORDER_FILLED:
         return [_filled(record, order)]
     if kind is Kind.ORDER_CANCEL_REFUSED:

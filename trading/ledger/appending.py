@@ -181,8 +181,7 @@ class _Stretch:
         for append in self._curves:
             if append.curve is not None:
                 save_curve(cursor, append.run_id, append.curve)
-        for run_id, bars in self._bars:
-            save_bars(cursor, run_id, bars)
+        save_bars(cursor, self._bars)
         moved = list(self._changes)
         heads = [self._heads[run_id] for run_id in moved]
         cursor.execute(_MOVE_HEADS, [moved, [head.seq for head in heads], [head.hash for head in heads]])

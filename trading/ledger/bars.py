@@ -27,7 +27,10 @@ _QUOTES: Final = ("bid", "ask")
 #: Fast rather than small: columns whose bytes are sorted by their place are small anyway.
 _LEVEL: Final = 1
 # A transaction that is tried again may have been committed before.
-_ADD: Final = "INSERT INTO run_bars (run_id, first, count, data) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
+_ADD: Final = """
+    INSERT INTO run_bars (run_id, first, count, data)
+    SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::integer[], %s::bytea[]) ON CONFLICT DO NOTHING
+"""
 _READ: Final = "SELECT data FROM run_bars WHERE run_id = %s ORDER BY first"
 
 
@@ -69,9 +72,11 @@ def _back(data: bytes) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(8, -1).T).reshape(-1)
 
 
-def save_bars(cursor: psycopg.Cursor[Any], run_id: UUID, chunk: Chunk) -> None:
-    first, bars = chunk
-    cursor.execute(_ADD, [run_id, first, len(bars), pack(bars)])
+def save_bars(cursor: psycopg.Cursor[Any], chunks: Sequence[tuple[UUID, Chunk]]) -> None:
+    """Write chunks of any runs, in one statement."""
+    rows = [(run_id, first, len(bars), pack(bars)) for run_id, (first, bars) in chunks]
+    if rows:
+        cursor.execute(_ADD, [list(column) for column in zip(*rows, strict=True)])
 
 
 def read_bars(database: psycopg.Connection[Any], run_id: UUID) -> Iterator[Bar]:
