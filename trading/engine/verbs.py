@@ -187,6 +187,7 @@ class Verbs(RunState):
             order.reason = reason or order.reason
             self.records.append(Record(Kind.ORDER_CANCELLED, self.now, order, reason=reason))
             self.open.remove(order)
+            self._tell_ended(order)
             return None
         if order.status is not OrderStatus.PENDING_CANCEL:
             order.before_cancel = order.status
@@ -195,7 +196,6 @@ class Verbs(RunState):
         return Cancel(order)
 
 
-            self._tell_ended(order)
 def is_exit(order: OrderRecord) -> bool:
     """Whether an order does all that can be done to leave a position, so that nothing better could take its place."""
     on_its_way = order.type is _MARKET and order.status is not OrderStatus.PENDING_CANCEL
