@@ -69,6 +69,10 @@ class Venue:
         """Hear what bars there will be, one every ``interval`` ns (0 while unknown), and which instruments trade by
         other rules than their symbols say. For simulated venues."""
 
+    def expect_no_bars(self) -> None:
+        """Hear that no bar will come any more, so that an order from here on trades now or never. For simulated
+        venues."""
+
     def on_bar(self, bar: Bar) -> bool:
         """See a market bar before the strategy does; whether that may have made updates. For simulated venues."""
         return False

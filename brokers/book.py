@@ -45,7 +45,8 @@ class Book:
     """Resting orders, and what a bar makes of them. What happens is told by ``emit``; the account is booked at once.
 
     ``interval`` is a bar's length and ``latency`` the delay of an order past its decision, both in nanoseconds.
-    ``reach`` decides what trades inside of a bar. Without ``shorts`` a sale fills at most what is held.
+    ``reach`` decides what trades inside of a bar. Without ``shorts`` a sale fills at most what is held. ``is_last``
+    once no bar will come any more: what is new is shown the last close of its symbol.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Book:
         self.instruments: dict[str, Instrument] = {}
         self.bars: dict[str, Bar] = {}
         self.interval = 0
+        self.is_last = False
         self.now = 0
         self._filler = filler
         self._crossing = Crossing(self)
@@ -164,7 +166,7 @@ class Book:
     def _working(self, order: OrderRecord) -> WorkingOrder:
         # Days need not be 24 hours long: the bar after a daily one is the next, whenever it starts.
         length = self.interval if self._latency or 0 < self.interval < DAY else 1
-        live_from = order.created_at + (0 if self._at_close else length + self._latency)
+        live_from = 0 if self.is_last else order.created_at + (0 if self._at_close else length + self._latency)
         reduce_only = order.reduce_only or not (self._shorts or order.side is Side.BUY)
         return WorkingOrder.of(order, self.instrument(order.symbol), live_from, reduce_only)
 
@@ -193,13 +195,14 @@ class Book:
 
     def _begin(self, work: WorkingOrder) -> None:
         """Show a new order the close at which it was made: to trade there, or for its trailing stop to start from."""
-        if not self._at_close and work.type is not _TRAILING_STOP:
+        if not (self._at_close or self.is_last) and work.type is not _TRAILING_STOP:
             return
         order = work.order
         bar = self.bars.get(order.symbol)
         if bar is None or work.done or work.is_waiting:
             return
-        if self._at_close and bar.time == order.created_at and self.is_live(work, bar):
+        at_close = self.is_last or (self._at_close and bar.time == order.created_at)
+        if at_close and self.is_live(work, bar):
             seen = Seen(bar, self.interval)
             if not work.auction or closes_in(work, seen):
                 self._crossing.at_close(seen, work)

@@ -100,6 +100,9 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
         self.interval = interval
         self.instruments.update(instruments)
 
+    def expect_no_bars(self) -> None:
+        self._book.is_last = True
+
     @property
     def slippage_paid(self) -> Decimal:
         """What fills have cost beyond the prices before slippage, in the account's currency."""

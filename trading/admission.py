@@ -11,7 +11,7 @@ from typing import Any
 
 from metadata import gate
 from risk import halting, kill_switch, promotion
-from risk.halts import Scope
+from risk.halts import Place, Scope
 from trading import ledger, recipes
 from trading.engine.bars import to_nanos
 from trading.engine.records import Kind, Record
@@ -89,6 +89,12 @@ def admit(
         _block(run, reasons)
         raise GateRefused(run, reasons)
     return run
+
+
+def place_of(run: Run) -> Place:
+    """Where a run belongs, for scoped halts."""
+    place = {Scope.ACCOUNT: run.account, Scope.RUN: str(run.pk)}
+    return place if run.bot is None else {**place, Scope.BOT: run.bot.name}
 
 
 def _real_money(facts: Facts) -> list[gate.Reason]:

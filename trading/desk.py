@@ -14,12 +14,14 @@ from opentelemetry import trace
 from brokers.base import IAsyncBrokerage, VenuePosition
 from risk.conditions import Conditions, refusal
 from risk.gate import OrderGate, Verdict
+from risk.halts import Place
 from trading.engine.effects import Cancel, Effect, Replace, Submit
 from trading.engine.engine import Engine
 from trading.engine.errors import Fatal, Rejected, Transient, VenueError
 from trading.engine.orders import OrderRecord, OrderStatus
 from trading.engine.risk import Denial
 from trading.engine.updates import OrderUpdate, UpdateKind, VenueUpdate
+from trading.engine.verbs import is_exit
 from trading.journal import Journal
 from trading.lease import Lease
 from trading.sharing import SharedAccount
@@ -41,6 +43,9 @@ UNCERTAIN = (VenueError, TimeoutError, OSError)
 class OrderDesk:
     """Sends what the engine decided and tells it what the venue says.
 
+    ``place`` is where the run belongs, for scoped halts. Through a gate that is closed by a kill which flattens, the
+    exits leave that the engine was told to flatten by, and nothing else.
+
     Cancels never wait for anything: they leave beside whatever else is under way, be it a commit that waits for the
     database or an order that waits for the venue. ``on_trouble`` is told of an error that nobody awaits, ``wake`` is
     set when the engine has halted, or goes on to leave its positions.
@@ -54,6 +59,7 @@ class OrderDesk:
         lease: Lease,
         journal: Journal,
         *,
+        place: Place,
         attributes: dict[str, Any],
         now: Callable[[], int],
         wake: asyncio.Event,
@@ -64,6 +70,7 @@ class OrderDesk:
         self._gate = gate
         self._lease = lease
         self._journal = journal
+        self._place = place
         self._attributes = attributes
         self._now = now
         self._wake = wake
@@ -147,17 +154,24 @@ class OrderDesk:
             self._tell_all(orders, UpdateKind.UNKNOWN, _words(error))
 
     def _withhold(self, order: OrderRecord, verdict: Verdict) -> Denial | None:
-        if verdict is Verdict.ENGAGED:
+        flattens = bool(self._engine.leaving) and is_exit(order) and self._gate.read().flatten
+        if verdict is Verdict.ENGAGED and not flattens:
             return Denial(code="kill_engaged", message="the kill switch is engaged")
         if verdict is Verdict.STALE:
             return Denial(code="gate_stale", message="the order gate has no fresh reading of the kill switch")
         if not self._lease.valid:
             return Denial(code="lease_lost", message="this process no longer owns the run")
-        if self._engine.halted:
+        if self._engine.halted and not flattens:
             return Denial(code=self._engine.halted, message="the run has halted")
         if not self._brokerage.updates_healthy:
             return Denial(code="updates_down", message="the venue's order updates are not flowing")
-        return refusal(order, self.conditions)
+        return None if flattens else self._halted(order) or refusal(order, self.conditions)
+
+    def _halted(self, order: OrderRecord) -> Denial | None:
+        halts = self._gate.halts()
+        if halts is None:
+            return Denial(code="halts_unknown", message="what is halted cannot be read at the order gate")
+        return halts.refusal(order, self._place)
 
     def _may_leave(self, order: OrderRecord) -> bool:
         """The adapter's last question before it sends, in a thread of its own: a call may have waited, for the venue's
@@ -212,22 +226,30 @@ class OrderDesk:
             self._canceller = asyncio.create_task(self._cancel_until_done(effects, reason))
         return self._canceller
 
-    async def _cancel_until_done(self, effects: Sequence[Effect], reason: str) -> None:
+    async def _cancel_until_done(self, effects: Sequence[Cancel], reason: str) -> None:
         """Ask again until nothing is open; what is pending is committed as the cancels leave."""
         give_up = time.monotonic() + CANCEL_TIMEOUT
         while True:
-            self._journal.post()
-            await self._cancel([effect.order for effect in effects])
-            self.drain()
-            self._journal.post()
+            await self.cancel_all(effects)
             again = time.monotonic() + CANCEL_RETRY
             while self._engine.open_orders() and (left := again - time.monotonic()) > 0:
-                await self._hear(left)
+                await self.hear(left)
             if not self._engine.open_orders() or time.monotonic() > give_up:
                 return
             effects = self._engine.cancel_open(reason)
 
-    async def _hear(self, seconds: float) -> None:
+    async def cancel_all(self, cancels: Sequence[Cancel]) -> None:
+        """Ask the venue once for all of them; what is pending is committed as they leave."""
+        self._journal.post()
+        await self._cancel([cancel.order for cancel in cancels])
+        self.drain()
+        self._journal.post()
+
+    def expect_no_bars(self) -> None:
+        """Tell the venue that no bar will come any more."""
+        self._brokerage.expect_no_bars()
+
+    async def hear(self, seconds: float) -> None:
         """Wait until the venue has said something, but no longer than this."""
         self._heard.clear()
         with suppress(TimeoutError):

@@ -20,6 +20,10 @@ VENUE_LOST = "the simulated venue was lost with the run's owner"
 KILLED = Ending("killed", "kill switch engaged")
 
 
+def killed(reason: str) -> Ending:
+    return Ending("killed", reason)
+
+
 def halted(code: str) -> Ending:
     return Ending("halted", code)
 

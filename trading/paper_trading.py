@@ -16,14 +16,16 @@ import psycopg
 from opentelemetry import trace
 
 from brokers.base import IAsyncBrokerage
-from risk.gate import OrderGate, Verdict
+from risk.gate import OrderGate
+from risk.halts import Place, Scope
 from risk.watch import GateWatcher
 from trading.desk import OrderDesk
-from trading.endings import FEED_ENDED, KILLED, STOPPED, Ending, failed, halted
+from trading.endings import FEED_ENDED, STOPPED, Ending, failed, halted
 from trading.engine.bars import Bar, to_nanos
 from trading.engine.effects import Effect
 from trading.engine.engine import Engine
 from trading.engine.records import Kind, Record, plain
+from trading.heeding import Heed
 from trading.journal import Journal
 from trading.lease import Lease, keeper
 from trading.ledger import LeaseLost, LedgerWriter
@@ -64,6 +66,7 @@ class PaperTradingSession:
         flush_every: int = 10,
         stop_on_kill: bool = True,
         interval: int = 0,
+        place: Place | None = None,
     ) -> None:
         self.run_id = run_id
         self.engine = engine
@@ -77,25 +80,28 @@ class PaperTradingSession:
         self._measure = measure
         self._event_time = event_time
         self._flush_every = flush_every
-        self._stop_on_kill = stop_on_kill
         self._interval = interval
         self._wake = asyncio.Event()
         self._journal = Journal(lease, engine, writer, show, self._on_ledger_failure)
+        place = place or {Scope.RUN: str(run_id)}
         self._desk = OrderDesk(
             engine,
             brokerage,
             gate,
             lease,
             self._journal,
+            place=place,
             attributes=self._attributes,
             now=self._now,
             wake=self._wake,
             on_trouble=self._fail,
         )
+        self._heed = Heed(
+            engine, self._desk, gate, place=place, stop_on_kill=stop_on_kill, end=self._end, now=self._now
+        )
         self._ending: Ending | None = None
         self._draining = False
         self._failure: Exception | None = None
-        self._kill_epoch = -1
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # Verbs from outside; safe from any thread.
@@ -152,19 +158,8 @@ class PaperTradingSession:
 
     def _on_gate_change(self, epoch: int, engaged: bool) -> None:
         if engaged:
-            self._call(self._on_kill, epoch)
-
-    def _on_kill(self, epoch: int) -> None:
-        if epoch == self._kill_epoch:
-            return
-        self._kill_epoch = epoch
-        data = {"epoch": epoch, "num_bars": self.engine.bars}
-        self.engine.records.append(Record(Kind.KILL_ENGAGED, self._now(), data=data))
-        if self._stop_on_kill:
-            self._end(KILLED)
-        else:
-            # From then on the gate alone refuses what is new, for as long as the switch is engaged.
-            self._desk.cancel_open(KILLED.reason).add_done_callback(lambda _: self.engine.resume())
+            self._call(self._heed.on_kill, epoch)
+        self._call(self._heed.on_halts)
 
     # The session.
 
@@ -189,6 +184,7 @@ class PaperTradingSession:
                 return await self._finish(self._ending or self._own_ending(), started)
             finally:
                 unsubscribe()
+                self._heed.close()
                 await self._desk.close()
                 keeper().release(self._lease)
 
@@ -208,15 +204,14 @@ class PaperTradingSession:
         started_at = datetime.now(UTC).isoformat()
         self._journal.record(self._status("running", started_at=started_at, interval=self._interval))
         await self._journal.commit()
-        reading = self._gate.read()
-        if reading.verdict is Verdict.ENGAGED:
-            self._on_kill(reading.epoch)
+        self._heed.look()
         async with aclosing(self._bars(self._wake)) as bars:
             async for bar in bars:
                 self._wake.clear()
                 if self._is_over():
                     return
                 if bar is not None:
+                    await self._heed.withdrawn()
                     await self._on_bar(bar)
                     await self._journal.keep_up()
                 else:
@@ -267,7 +262,8 @@ class PaperTradingSession:
         await self._desk.cancel_open(ending.reason)
         # Of many sessions that end at once, all are rid of their orders before one reckons its figures.
         await self._commit()
-        doubts = [f"cancel of {order.id} not confirmed" for order in engine.open_orders()]
+        doubts = await self._flat(ending)
+        doubts += [f"cancel of {order.id} not confirmed" for order in engine.open_orders()]
         doubts += await self._desk.differences()
         if doubts:
             log.error("run %s ends in doubt: %s", self.run_id, doubts)
@@ -287,6 +283,18 @@ class PaperTradingSession:
         self._journal.record(self._status(ending.status, summary.reason, **summary.columns()))
         await self._journal.commit()
         return summary
+
+    async def _flat(self, ending: Ending) -> list[str]:
+        """Close what is held where a kill asks for it; what is held all the same, in words."""
+        held = await self._heed.flatten()
+        if held is None:
+            return []
+        if self.engine.open_orders():
+            # Exits that came to nothing are withdrawn as all else was.
+            self._journal.record(self._status("draining", ending.reason, num_bars=self.engine.bars))
+            await self._desk.cancel_open(ending.reason)
+        self._journal.mark(self.engine.now, self.engine.equity, self.engine.cash)
+        return held
 
     async def _commit(self, final: bool = False) -> None:
         """Wait for the ledger; what it refuses is told by the session's end."""

@@ -20,7 +20,7 @@ from risk.gate import OrderGate
 from risk.limits import RiskLimits
 from risk.watch import gate_watcher
 from trading import ledger
-from trading.admission import Facts, admit
+from trading.admission import Facts, admit, place_of
 from trading.backtest import PROGRESS_EVERY, Progress
 from trading.bounds import bounded, bounded_live
 from trading.endings import FEED_ENDED, STOPPED, halted
@@ -190,7 +190,7 @@ def build_from_config(config: Recipe | Mapping[str, Any] | str | Path, **kwargs:
     """A session ready to ``await session.run()`` in this process: admitted, claimed and owned.
 
     ``kwargs`` are secrets and other arguments of feed and brokerage that the recipe leaves out. Raises
-    `trading.recipes.RecipeError`, `trading.admission.GateRefused` or `trading.admission.KillEngaged`.
+    `trading.recipes.RecipeError`, `trading.admission.GateRefused` or `trading.admission.StartHeld`.
     """
     parts = assemble(read_recipe(config), **kwargs)
     parts.prepare()
@@ -224,6 +224,7 @@ def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingS
         flush_every=options.state_flush_every_bars,
         stop_on_kill=options.stop_on_kill_switch,
         interval=parts.feed.interval,
+        place=place_of(run),
     )
 
 

@@ -12,9 +12,10 @@ from django.db.models import QuerySet
 
 from access.principals import Principal
 from brokers import BROKERAGES
-from risk.halts import Halt, Halts, Place, Scope
+from risk.halts import Halt, Halts, Scope
 from risk.runtimes import Alive, HaltRow, Progress, Runtime
 from trading import actions
+from trading.admission import place_of
 from trading.engine.orders import OPEN_STATUSES
 from trading.models import Bot, Mode, Run, RunStatus
 
@@ -24,11 +25,13 @@ _NAMED = 5
 #: How many runs a person is offered to halt.
 _OFFERED: Final = 200
 
-# A session that was told to read on through a kill is no run that the kill ends; its orders count all the same.
+# A session that was told to read on through a kill is no run that the kill ends, unless that flattens; its orders count
+# all the same.
 _OPEN = """
     SELECT (SELECT count(*) FROM runs
              WHERE mode <> 'backtest' AND status IN ('starting', 'running', 'reducing', 'draining')
-               AND coalesce((recipe -> 'session' ->> 'stop_on_kill_switch')::boolean, true)),
+               AND (coalesce((recipe -> 'session' ->> 'stop_on_kill_switch')::boolean, true)
+                    OR EXISTS (SELECT FROM kill_switch WHERE engaged AND flatten))),
            count(*), count(*) FILTER (WHERE orders.status <> 'pending_cancel'),
            (SELECT count(*) FROM kill_switch JOIN runs
                 ON mode <> 'backtest' AND (status IN ('starting', 'running', 'reducing', 'draining')
@@ -53,12 +56,6 @@ _IN_SYMBOLS = """
            > greatest(CASE orders.side WHEN 'sell' THEN 1 ELSE -1 END * coalesce(positions.qty, 0), 0)
      ORDER BY orders.id
 """
-
-
-def place_of(run: Run) -> Place:
-    """Where a run belongs, for scoped halts."""
-    place = {Scope.ACCOUNT: run.account, Scope.RUN: str(run.pk)}
-    return place if run.bot is None else {**place, Scope.BOT: run.bot.name}
 
 
 class PaperRuntime(Runtime):

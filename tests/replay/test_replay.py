@@ -25,6 +25,7 @@ from trading.models import Mode, Run, RunBars, RunStatus
 from trading.paper_trading import PaperTradingSession
 from trading.recipes.reading import FOLDER
 from trading.replay import replay
+from trading.rows import order_row
 from trading.strategies import STRATEGIES as STRATEGIES_BY_NAME
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,6 +87,30 @@ def test_a_session_gives_the_same_again(house: Gatehouse, bars: str, strategy: s
     assert report.note == ""
     assert (report.bars, report.ledger_hash) == (summary.bars, summary.ledger_hash)
     assert report.facts > summary.fills > 0
+
+
+@pytest.mark.parametrize(
+    "sizing",
+    [
+        {"method": "volatility_target", "annual_vol": "0.02", "window": 20},
+        {"method": "kelly", "kind": "discrete", "min_trades": 4, "initial": "0.04"},
+    ],
+    ids=lambda sizing: sizing["method"],
+)
+def test_a_session_whose_orders_are_sized_gives_the_same_again(
+    house: Gatehouse, bars: str, sizing: dict[str, Any]
+) -> None:
+    kwargs = {"window": 5, "entry_z": 1.0, "exit_z": 0.5}
+    document = {**recipe(replay_feed(bars), "MeanReversionStrategy", strategy_kwargs=kwargs), "sizing": sizing}
+    over = made(house, document)
+    summary = run_session(over)
+    report = replay(row(over))
+    assert report.same, report.difference
+    assert report.facts > summary.fills > 8
+    told = {order["sizing"] for order in map(order_row, row(over).orders.all())}
+    assert "closes what is held, as asked" in told
+    assert len(told) > 3
+    assert set(row(over).state["sizing"]) == {"closes", "trades", "won", "lost"}
 
 
 def shipped() -> dict[str, str]:
@@ -182,7 +207,7 @@ def test_a_kill_is_replayed_where_it_came(house: Gatehouse, bars: str, stops: bo
             yield one
 
     def killed(one: PaperTradingSession) -> bool:
-        return one._kill_epoch >= 0 and (stops or not one.engine.open_orders())
+        return one._heed.kill_epoch >= 0 and (stops or not one.engine.open_orders())
 
     over = made(house, ladder(bars, stop_on_kill_switch=stops), feed)
     try:

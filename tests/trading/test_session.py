@@ -46,7 +46,7 @@ def test_the_first_reason_to_end_is_the_one_that_counts(house):
     def both():
         made.stop()
         house.engaged = True
-        eventually(lambda: "kill.engaged" in frames.stages or made._kill_epoch == 2)
+        eventually(lambda: "kill.engaged" in frames.stages or made._heed.kill_epoch == 2)
 
     feed = feed_of(minutes(1), then=lambda: threading.Thread(target=both).start(), waits=True)
     assert run(made).status == "stopped"

@@ -27,6 +27,8 @@ class Kind(StrEnum):
     RISK_RESUMED = "risk.resumed"
     FEED_SILENT = "feed.silent"
     KILL_ENGAGED = "kill.engaged"
+    HALTED = "halted"
+    FLATTENING = "flattening"
     ORDER_INTENDED = "order.intended"
     ORDER_DENIED = "order.denied"
     ORDER_SUBMITTED = "order.submitted"
@@ -99,7 +101,17 @@ class Record(msgspec.Struct, gc=False):
 
 _PRICES: Final = ("stop_price", "trail_amount", "trail_percent")
 #: Facts about how a run was operated, which may differ between two runs over the same bars.
-_OPERATIONAL: Final = frozenset({Kind.RUN_STATUS, Kind.EQUITY, Kind.KILL_ENGAGED, Kind.RISK_RESUMED, Kind.FEED_SILENT})
+_OPERATIONAL: Final = frozenset(
+    {
+        Kind.RUN_STATUS,
+        Kind.EQUITY,
+        Kind.KILL_ENGAGED,
+        Kind.HALTED,
+        Kind.FLATTENING,
+        Kind.RISK_RESUMED,
+        Kind.FEED_SILENT,
+    }
+)
 
 
 def plain(value: Decimal | None) -> str:

@@ -45,6 +45,14 @@ class Verbs(RunState):
         asked = [self._cancel(order, reason) for order in self.open_orders()]
         return [effect for effect in asked if effect is not None]
 
+    def cancel_opening(self, symbol: str, reason: str) -> Sequence[Cancel]:
+        """Cancel the open orders of a symbol that may open or add to a position; the run goes on."""
+        cancels: list[Cancel] = []
+        for order in self.open_orders(symbol):
+            if order.is_open and self.open.may_open(order):
+                cancels += self._drop(order, reason)
+        return cancels
+
     def resume(self) -> None:
         """Take requests again after `cancel_open`, unless the run is halted."""
         self.refusing = self.halted
@@ -167,6 +175,11 @@ class Verbs(RunState):
         order.reason = f"{denial.code}: {denial.message}"
         details = {"withheld": withheld, "code": denial.code, **figures(denial)}
         self.records.append(Record(Kind.ORDER_DENIED, self.now, order, reason=order.reason, data=details))
+        self._tell_ended(order)
+
+    def _tell_ended(self, order: OrderRecord) -> None:
+        if self.observer is not None:
+            self.observer.on_ended(order, self.now)
 
     def _drop(self, order: OrderRecord, reason: str) -> list[Cancel]:
         """Cancel an order, and with one that was not yet sent those that wait for it."""
@@ -175,11 +188,6 @@ class Verbs(RunState):
                 self._cancel(child, "the order that it waits for was cancelled")
         effect = self._cancel(order, reason)
         return [] if effect is None else [effect]
-        self._tell_ended(order)
-
-    def _tell_ended(self, order: OrderRecord) -> None:
-        if self.observer is not None:
-            self.observer.on_ended(order, self.now)
 
     def _cancel(self, order: OrderRecord, reason: str) -> Cancel | None:
         if order.status is _INTENDED:

@@ -8,7 +8,7 @@ from brokers.base import IBrokerage
 from trading.backtest import carry_out
 from trading.endings import KILLED, failed
 from trading.engine.bars import Bar
-from trading.engine.effects import Effect, Replace, Submit
+from trading.engine.effects import Cancel, Effect, Replace, Submit
 from trading.engine.engine import Engine
 from trading.engine.orders import OrderStatus
 from trading.engine.records import Kind, LedgerHash
@@ -110,7 +110,14 @@ class ReplayDriver:
                 self._drain(verb.reason)
             elif verb.kind == Kind.RISK_RESUMED:
                 self.engine.renew()
-            elif not self._stops_on_kill:
+                self._compare()
+            elif verb.kind == Kind.HALTED:
+                for symbol in verb.data["symbols"]:
+                    self._withdraw(self.engine.cancel_opening(symbol, verb.reason))
+            elif verb.kind == Kind.FLATTENING:
+                self._venue.expect_no_bars()
+                self._pursue(self.engine.flatten(KILLED.reason))
+            elif not (self._stops_on_kill or verb.data.get("flatten")):
                 self._cancel(KILLED.reason)
                 self.engine.resume()
 
@@ -119,7 +126,9 @@ class ReplayDriver:
         self._cancel(reason)
 
     def _cancel(self, reason: str) -> None:
-        effects = self.engine.cancel_open(reason)
+        self._withdraw(self.engine.cancel_open(reason))
+
+    def _withdraw(self, effects: Sequence[Cancel]) -> None:
         self._compare()
         for effect in effects:
             self._venue.cancel_order(effect.order)

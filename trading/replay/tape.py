@@ -13,6 +13,7 @@ from trading.ledger.events import canonical, decode, encode
 
 #: Of how a run was operated, these alone matter to what it did.
 _DRAINING: Final = "draining"
+_VERBS: Final = frozenset({Kind.RUN_STATUS, Kind.KILL_ENGAGED, Kind.FEED_SILENT, Kind.HALTED, Kind.FLATTENING})
 _NOT_REPLAYED: Final = frozenset({Kind.EQUITY})
 
 
@@ -36,7 +37,7 @@ class Fact:
         if self.kind == Kind.RISK_RESUMED:
             # A run that goes on by itself does so in its replay too.
             return "num_bars" in self.data
-        return self.kind == Kind.KILL_ENGAGED or self.kind == Kind.RUN_STATUS
+        return self.kind in _VERBS
 
     @property
     def at_bar(self) -> int:

@@ -13,7 +13,7 @@ from trading.rows import moment
 from trading.trail.steps import Stage, Step
 
 #: Facts about the whole run that decide what becomes of its orders.
-_OF_THE_RUN: Final = (Kind.RUN_STATUS, Kind.RISK_HALTED, Kind.KILL_ENGAGED)
+_OF_THE_RUN: Final = (Kind.RUN_STATUS, Kind.RISK_HALTED, Kind.KILL_ENGAGED, Kind.HALTED)
 _WORDS: Final = {
     Kind.ORDER_ACCEPTED: "the venue took it",
     Kind.ORDER_REJECTED: "the venue refused it",
