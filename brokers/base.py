@@ -140,6 +140,10 @@ class IBrokerage(Venue, ABC):
     @abstractmethod
     def query_account(self) -> VenueAccount: ...
 
+    def query_market_open(self) -> bool | None:
+        """What the venue's own clock says of the regular session; None where it has no clock."""
+        return None
+
 
 class IAsyncBrokerage(Venue, ABC):
     """A venue by awaitable calls. Updates arrive on ``_order_event_queue``."""
@@ -177,3 +181,6 @@ class IAsyncBrokerage(Venue, ABC):
 
     @abstractmethod
     async def query_account_async(self) -> VenueAccount: ...
+
+    async def query_market_open_async(self) -> bool | None:
+        return None

@@ -94,5 +94,8 @@ class ThreadedBrokerage(IBrokerage, IAsyncBrokerage, Enduring):
     async def query_account_async(self) -> VenueAccount:
         return await self._run(self.query_account)
 
+    async def query_market_open_async(self) -> bool | None:
+        return await self._run(self.query_market_open)
+
     async def _run(self, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._calls, function, *args)

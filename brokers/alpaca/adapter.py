@@ -214,6 +214,9 @@ class AlpacaBrokerage(ThreadedBrokerage):
     def query_account(self) -> VenueAccount:
         return self._read(mapping.account_of, self._call("GET", "/account"))
 
+    def query_market_open(self) -> bool | None:
+        return self._read(lambda clock: bool(clock["is_open"]), self._call("GET", "/clock"))
+
     # What the venue shows.
 
     def _on_event(self, data: dict[str, Any]) -> None:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Status codes of a symbol that does not trade: tapes A and B, then tape C (UTP), whose codes are letters too.
+_HALTED: Final = frozenset({"2", "H", "P"})
+_TRADING: Final = frozenset({"3", "5", "T", "Q"})
+
 STREAM_URL: Final = "wss://stream.data.alpaca.markets/v2"
 DATA_URL: Final = "https://data.alpaca.markets"
 _FIRST_SECONDS: Final = 15.0
@@ -43,6 +47,7 @@ class AlpacaBars:
         self._last: dict[str, int] = {}
         self._spelled: dict[str, str] = {}
         self._take: Callable[[Bar], None] = lambda bar: None
+        self._halted: dict[str, str] = {}
         self._since = 0
         self._up = threading.Event()
         self._stream: BarStream | None = None
@@ -52,6 +57,10 @@ class AlpacaBars:
     @property
     def healthy(self) -> bool:
         return self._up.is_set()
+
+    @property
+    def halted(self) -> dict[str, str]:
+        return dict(self._halted)
 
     def start(self, symbols: Sequence[str], take: Callable[[Bar], None]) -> None:
         if not all(self._keys):
@@ -63,6 +72,7 @@ class AlpacaBars:
 
         self._stream = BarStream(*self._keys, self._socket_url, self._on_up, self._up.clear)
         self._stream.subscribe_bars(self._hear, *self._spelled)
+        self._stream.subscribe_trading_statuses(self._hear_status, *self._spelled)
         self._thread = threading.Thread(target=self._work, name="alpaca bars", daemon=True)
         self._thread.start()
         if not self._up.wait(_FIRST_SECONDS):
@@ -125,6 +135,16 @@ class AlpacaBars:
     async def _hear(self, row: Any) -> None:
         time = row["t"]
         self._give(row["S"], time.seconds * NANOS_PER_SECOND + time.nanoseconds, row)
+
+    async def _hear_status(self, row: Any) -> None:
+        """A halt or a resumption; a pause in which quotes come, but no trades, is a halt still."""
+        symbol, code = self._spelled.get(row["S"]), str(row["sc"])
+        if symbol is None:
+            return
+        if code in _HALTED:
+            self._halted[symbol] = " ".join(part for part in (row.get("sm"), row.get("rm")) if part) or code
+        elif code in _TRADING:
+            self._halted.pop(symbol, None)
 
     def _give(self, ticker: str, time: int, row: Any) -> None:
         symbol = self._spelled.get(ticker)

@@ -44,6 +44,11 @@ class IbkrBars:
     def healthy(self) -> bool:
         return self._up.is_set()
 
+    @property
+    def halted(self) -> dict[str, str]:
+        """Real-time bars do not tell; an order in a halted symbol is held or refused by the venue itself."""
+        return {}
+
     def start(self, symbols: Sequence[str], take: Callable[[Bar], None]) -> None:
         self._take, self._symbols = take, tuple(symbols)
         self._wire = IbThread("ibkr bars")

@@ -46,6 +46,11 @@ class TradierBars:
     def healthy(self) -> bool:
         return time.monotonic() - self._heard_at < _STALE_SECONDS
 
+    @property
+    def halted(self) -> dict[str, str]:
+        """The venue does not tell."""
+        return {}
+
     def start(self, symbols: Sequence[str], take: Callable[[Bar], None]) -> None:
         if not self._token:
             raise Fatal("tradier: no credentials. Set ALPHASWARM_TRADIER_TOKEN.")

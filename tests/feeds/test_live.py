@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from tests.venues.serving import serving
 from tests.venues.tradier import TOKEN, TradierStub
 from trading.engine.bars import Bar, Timeframe, to_nanos
 from trading.engine.errors import Fatal
+from trading.engine.risk import Denial
 from trading.feeds.base import FeedError
 from trading.feeds.live import AlpacaFeed, IBKRFeed, LiveFeed, TradierFeed
 
@@ -129,6 +130,48 @@ async def test_tradiers_minutes_are_asked_for_and_those_that_are_not_over_are_le
         [bar] = await bars_of(feed, 1, lambda: None)
 
     assert bar == Bar("SPY", to_nanos(start), *PRICES, 100.0)
+
+
+async def test_a_halt_at_alpaca_is_known_until_trading_resumes():
+    def halt(stub: AlpacaStub, feed: AlpacaFeed) -> None:
+        stub.call(stub.trading_status, "AAPL", True, minute(1))
+        once(lambda: feed.signs.halted, lambda: halted.update(feed.signs.halts()))()
+        stub.call(stub.trading_status, "AAPL", False, minute(1))
+        once(lambda: not feed.signs.halted, lambda: stub.call(stub.bar, "AAPL", minute(1), PRICES))()
+
+    halted: dict[str, Denial] = {}
+    with serving(AlpacaStub()) as stub:
+        feed = AlpacaFeed(["AAPL.NASDAQ"], api_key=KEY, secret_key=SECRET, data_url=stub.url)
+        await bars_of(feed, 1, once(lambda: any(stub._data.values()), lambda: halt(stub, feed)))
+
+    assert halted["AAPL.NASDAQ"].code == "venue_halt"
+    assert "Trading Halt" in halted["AAPL.NASDAQ"].message
+
+
+async def test_a_lost_feed_goes_on_with_what_the_cache_has_learned_since(tmp_path):
+    cache = tmp_path / "cache.csv"
+    first = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1)
+
+    def keep(stub: AlpacaStub, venue: ExitStack) -> None:
+        stub.call(stub.bar, "AAPL", first - timedelta(minutes=2), PRICES)
+        venue.close()
+        rows = [f"{(first + timedelta(minutes=n)).isoformat()},AAPL,10,10,10,{10 + n},5" for n in (-9, -8, -2, -1, 0, 5)]
+        cache.write_text("\n".join(["timestamp,symbol,open,high,low,close,volume", *rows]))
+
+    with ExitStack() as venue:
+        stub = venue.enter_context(serving(AlpacaStub()))
+        urls = {"data_url": stub.url, "cache": str(cache), "lost_after_seconds": 0.1}
+        feed = AlpacaFeed(["AAPL"], api_key=KEY, secret_key=SECRET, **urls)
+        bars = await bars_of(feed, 3, once(lambda: any(stub._data.values()), lambda: keep(stub, venue)))
+
+    # Not those that are older than the session, were seen, or are still to be.
+    assert [(bar.time, bar.close) for bar in bars] == [
+        (to_nanos(first - timedelta(minutes=2)), PRICES[3]),
+        (to_nanos(first - timedelta(minutes=1)), 9.0),
+        (to_nanos(first), 10.0),
+    ]
+    denial = feed.signs.degraded()
+    assert denial is not None and denial.code == "data_degraded"
 
 
 def test_a_live_feed_serves_no_backtest():

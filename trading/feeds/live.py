@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -14,17 +15,26 @@ from brokers.tradier.feed import TradierBars
 from trading.engine.bars import NANOS_PER_SECOND, Bar, Timeframe, to_nanos
 from trading.feeds.base import FeedError, IFeed
 from trading.feeds.building import BarBuilder
+from trading.feeds.cache import BarCache
+from trading.feeds.signs import FeedSigns
 
 #: How long after a bar's end a part of it may still come.
 LATE_SECONDS: Final = 3
 _QUIET_SECONDS: Final = 1.0
 _TURN_SECONDS: Final = 0.5
+#: How long bars may not be flowing before the feed counts as lost, and how often its cache is then looked at.
+LOST_SECONDS: Final = 30.0
+_CACHE_SECONDS: Final = 2.0
 
 
 class BarSource(Protocol):
-    """A venue's bars. ``step`` is their length in nanoseconds; ``healthy`` whether they are flowing."""
+    """A venue's bars. ``step`` is their length in nanoseconds; ``healthy`` whether they are flowing; ``halted`` are the
+    symbols that the venue says do not trade, and why."""
 
     step: int
+
+    @property
+    def halted(self) -> dict[str, str]: ...
 
     @property
     def healthy(self) -> bool: ...
@@ -36,20 +46,38 @@ class BarSource(Protocol):
 
 
 class LiveFeed(IFeed):
-    """Bars as they happen. The clock on the wall is the run's clock, and the feed ends when the session does."""
+    """Bars as they happen. The clock on the wall is the run's clock, and the feed ends when the session does.
+
+    A feed whose bars do not flow for ``lost_after_seconds`` is lost: `signs` says so, and nothing new is opened until
+    they are back. With ``cache`` (a Parquet file or folder that another program keeps) the session goes on meanwhile
+    with the bars that it finds there, later than those it has seen.
+    """
 
     event_time = False
     endless = True
     pace = 1.0
     shortest: ClassVar[Timeframe] = Timeframe.MINUTE
 
-    def __init__(self, universe: Sequence[str], timeframe: Timeframe) -> None:
+    def __init__(
+        self,
+        universe: Sequence[str],
+        timeframe: Timeframe,
+        cache: str = "",
+        lost_after_seconds: float = LOST_SECONDS,
+    ) -> None:
         super().__init__(universe)
+        self.signs = FeedSigns()
         self.timeframe = Timeframe(timeframe)
         self.interval = self.timeframe.nanos
         if self.timeframe.nanos < self.shortest.nanos:
             raise FeedError(f"timeframe {self.timeframe} is shorter than {self.shortest}, the shortest of this venue")
-        self._source: BarSource | None = None
+        if not lost_after_seconds > 0:
+            raise FeedError(f"lost_after_seconds must be more than zero, not {lost_after_seconds}")
+        self._lost_after = lost_after_seconds
+        self._cache = BarCache(cache, self.universe, self.interval) if cache else None
+        self._last = dict.fromkeys(self.universe, -1)
+        self._began = 0
+        self._look_at = self._healthy_at = 0.0
 
     @abstractmethod
     def source(self) -> BarSource:
@@ -79,16 +107,46 @@ class LiveFeed(IFeed):
         parts: asyncio.Queue[Bar] = asyncio.Queue()
         source = self.source()
         builder = BarBuilder(source.step, self.interval)
+        self._began = to_nanos(datetime.now(UTC))
+        self._healthy_at = time.monotonic()
         await asyncio.to_thread(source.start, self.universe, _taker(loop, parts))
         try:
             while True:
                 done = await self._next(parts, wake, builder)
+                if self._is_lost(source):
+                    done += await self._cached()
                 if wake.is_set():
                     yield None
-                for bar in done:
+                for bar in self._new(done):
                     yield bar
         finally:
             await asyncio.to_thread(source.stop)
+
+    def _is_lost(self, source: BarSource) -> bool:
+        """Whether the bars have not been flowing for too long; says so, and what does not trade, in `signs`."""
+        now = time.monotonic()
+        self.signs.halted = source.halted
+        if source.healthy:
+            self._healthy_at = now
+        is_lost = now - self._healthy_at > self._lost_after
+        if is_lost != bool(self.signs.lost):
+            means = "bars come from the cache" if self._cache is not None else "no bars come"
+            self.signs.lost = f"the feed of live bars is lost; {means} until it is back" if is_lost else ""
+        return is_lost
+
+    async def _cached(self) -> list[Bar]:
+        if self._cache is None or time.monotonic() < self._look_at:
+            return []
+        self._look_at = time.monotonic() + _CACHE_SECONDS
+        seen = {symbol: last if last >= 0 else self._began - self.interval for symbol, last in self._last.items()}
+        return await asyncio.to_thread(self._cache.after, seen, to_nanos(datetime.now(UTC)))
+
+    def _new(self, bars: Sequence[Bar]) -> Iterator[Bar]:
+        """Those that are later than what was seen of their symbol: a bar may come from the cache and from the venue."""
+        for bar in bars:
+            if bar.time > self._last[bar.symbol]:
+                self._last[bar.symbol] = bar.time
+                yield bar
 
     async def _next(self, parts: asyncio.Queue[Bar], wake: asyncio.Event, builder: BarBuilder) -> list[Bar]:
         """Wait for a part, a wake-up or a moment; the bars that are complete by then, in the universe's order."""
@@ -134,8 +192,10 @@ class AlpacaFeed(LiveFeed):
         data_url: str = "",
         base_url: str = "",
         stream_url: str = "",
+        cache: str = "",
+        lost_after_seconds: float = LOST_SECONDS,
     ) -> None:
-        super().__init__(universe, timeframe)
+        super().__init__(universe, timeframe, cache, lost_after_seconds)
         self._arguments = (api_key, secret_key, feed, data_url)
 
     def source(self) -> BarSource:
@@ -154,8 +214,10 @@ class IBKRFeed(LiveFeed):
         client_id: int = 1,
         exchange: str = "SMART",
         currency: str = "USD",
+        cache: str = "",
+        lost_after_seconds: float = LOST_SECONDS,
     ) -> None:
-        super().__init__(universe, timeframe)
+        super().__init__(universe, timeframe, cache, lost_after_seconds)
         self._arguments = (host, port, client_id + 100, exchange, currency)
 
     def source(self) -> BarSource:
@@ -177,8 +239,10 @@ class TradierFeed(LiveFeed):
         stream_url: str = "",
         paper: bool = True,
         poll_seconds: float = 5.0,
+        cache: str = "",
+        lost_after_seconds: float = LOST_SECONDS,
     ) -> None:
-        super().__init__(universe, timeframe)
+        super().__init__(universe, timeframe, cache, lost_after_seconds)
         self._arguments = (token, base_url, paper, poll_seconds)
 
     def source(self) -> BarSource:
