@@ -5,6 +5,8 @@ from trading.engine.errors import InvalidValue
 from trading.engine.strategy import IStrategy
 from trading.recipes import parse, parts
 
+KELLY = {"method": "kelly", "kind": "discrete"}
+
 
 def test_all_problems_are_told_at_once_in_the_recipes_order():
     data = changed(
@@ -37,6 +39,10 @@ def test_all_problems_are_told_at_once_in_the_recipes_order():
         ({"strategy__kwargs__fst": 3}, "strategy.kwargs.fst", "fast", ["fast", "slow", "quantity"]),
         ({"session__max_bar": 3}, "session.max_bar", "max_bars", None),
         ({"risk__max_position_val": 3}, "risk.max_position_val", "max_position_value", None),
+        ({"sizing": {"method": "kely"}}, "sizing.method", "kelly", None),
+        ({"sizing": {"method": "kelly", "kind": "discret"}}, "sizing.kind", "discrete", ["continuous", "discrete"]),
+        ({"sizing": {**KELLY, "min_trade": 9}}, "sizing.min_trade", "min_trades", None),
+        ({"sizing": {"method": "fixed_quantity", "qtyy": 9, "qty": 9}}, "sizing.qtyy", "qty", ["method", "qty"]),
     ],
 )
 def test_an_unknown_name_comes_with_the_one_that_was_meant(places, field, meant, allowed):
@@ -59,6 +65,15 @@ def test_what_a_recipe_must_have_is_missed(field):
     [
         ({"name": "a/b"}, "name: must match pattern"),
         ({"universe": "AAPL"}, "universe: must be a list"),
+        ({"sizing": "all"}, "sizing: must be a mapping"),
+        ({"sizing": {}}, "sizing.method: is missing"),
+        ({"sizing": {"method": "fixed_fraction"}}, "sizing.fraction: is missing"),
+        ({"sizing": {**KELLY, "cap": 0}}, "sizing.cap: must be greater than 0"),
+        ({"sizing": {**KELLY, "initial": 0}}, "sizing.initial: must be greater than 0"),
+        (
+            {"sizing": KELLY, "strategy": {"class": "MomentumStrategy"}},
+            "sizing: MomentumStrategy sizes its own orders; leave sizing out",
+        ),
         ({"universe": []}, "universe: "),
         ({"universe": [f"A{index}" for index in range(1001)]}, "universe: "),
         ({"universe": ["AAPL", "AAPL"]}, "universe: names AAPL twice"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from risk.agent import RiskManagementAgent
 from risk.limits import RiskLimits
+from tests.risk.sizes import method
 from tests.trading.drawn import SYMBOLS, TIMERS, VENUES, WANTED, Replayed, brokerage, markets
 from tests.trading.sessions import CASH, Frames, feed_of, gatehouse, row, session
 from trading import ledger
@@ -17,7 +18,7 @@ from trading.backtest import Curve, drive
 from trading.bounds import bounded
 from trading.engine.engine import Engine
 from trading.engine.margin import AccountType
-from trading.engine.records import ledger_hash
+from trading.engine.records import Kind, ledger_hash
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,19 +32,27 @@ def house(tmp_path_factory, django_db_setup):
 LIMITS = st.fixed_dictionaries(
     {}, optional={"max_daily_loss": st.just(500), "max_drawdown": st.just("0.02"), "max_open_orders": st.just(3)}
 )
+SIZINGS = st.sampled_from(
+    [
+        None,
+        None,
+        {"method": "fixed_fraction", "fraction": "0.3"},
+        {"method": "volatility_target", "annual_vol": 2, "window": 2, "initial": "0.5"},
+        {"method": "kelly", "kind": "discrete", "min_trades": 2, "initial": "0.5", "cap": "0.4"},
+    ]
+)
 BOUNDS = st.tuples(st.none() | st.integers(1, 20), st.none() | st.sampled_from([60, 600, 3000]))
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(markets(), WANTED, TIMERS, VENUES, LIMITS, BOUNDS)
-def test_backtest_and_session_leave_the_same_ledger(house, bars, wanted, timers, venue, limits, bounds):
-    risk = RiskLimits(**limits)
-
+@given(markets(), WANTED, TIMERS, VENUES, LIMITS, SIZINGS, BOUNDS)
+def test_backtest_and_session_leave_the_same_ledger(house, bars, wanted, timers, venue, limits, sizing, bounds):
     account = AccountType(venue["account"])
 
-    machine = Engine(
-        "backtest", Replayed(wanted, timers), RiskManagementAgent(risk, CASH), SYMBOLS, CASH, account=account
-    )
+    def agent():
+        return RiskManagementAgent(RiskLimits(**limits), CASH, sizing and method(**sizing))
+
+    machine = Engine("backtest", Replayed(wanted, timers), agent(), SYMBOLS, CASH, account=account)
     curve = Curve()
     drive(
         machine,
@@ -56,7 +65,7 @@ def test_backtest_and_session_leave_the_same_ledger(house, bars, wanted, timers,
         house,
         Replayed(wanted, timers),
         feed_of(bounded(iter(bars), *bounds)),
-        agent=RiskManagementAgent(risk, CASH),
+        agent=agent(),
         brokerage=brokerage(venue),
         account=account,
         universe=SYMBOLS,
@@ -72,5 +81,8 @@ def test_backtest_and_session_leave_the_same_ledger(house, bars, wanted, timers,
     last = dict(zip(curve.times, curve.equity, strict=True))
     points = {point.time: float(point.equity) for point in row(made).equity.all()}
     assert list(points.values()) == pytest.approx(list(last.values()))
+    sentences = [record.order.sizing for record in machine.records if record.kind == Kind.ORDER_INTENDED]
+    orders = row(made).orders.exclude(status="denied").exclude(external=True).order_by("seq")
+    assert list(orders.values_list("sizing", flat=True)) == sentences
     report = ledger.verify(made.run_id)
     assert report.ok, report
