@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from math import log1p
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +16,7 @@ from risk.sizing.kelly import ContinuousKelly, DiscreteKelly
 from risk.sizing.memory import Ends, Memory
 from risk.sizing.returns import Returns, returns_per_year
 from tests.engine.builders import MINUTE, START, buy, sell
+from tests.environment import PROJECT
 from tests.risk.sizes import CASH, denied, filled, method, run_of, see
 from trading.engine.bars import Bar
 from trading.engine.instruments import instrument_of
@@ -22,7 +25,23 @@ from trading.engine.orders import OrderRecord
 from trading.engine.risk import Denial
 
 D = Decimal
+DOCUMENTED = re.findall(r"^(sizing: .*)$", (PROJECT / "docs" / "risk.md").read_text(), re.MULTILINE)
 DAY = 24 * 60 * MINUTE
+
+
+@pytest.mark.parametrize("example", DOCUMENTED)
+def test_the_documented_examples_are_settings(example: str) -> None:
+    settings = yaml.safe_load(example)["sizing"]
+    assert method(**settings).method == settings["method"]
+
+
+def test_every_method_is_documented() -> None:
+    assert {yaml.safe_load(one)["sizing"]["method"] for one in DOCUMENTED} == {
+        "fixed_quantity",
+        "fixed_fraction",
+        "volatility_target",
+        "kelly",
+    }
 
 
 def test_a_fixed_quantity_takes_the_place_of_the_strategys_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -48,6 +49,31 @@ def test_what_does_not_meet_a_condition_is_left_out_and_counted() -> None:
 
 def test_the_parameters_take_the_place_of_the_recipes() -> None:
     assert with_parameters(RECIPE, {"fast": 3}).strategy.kwargs == {"fast": 3, "slow": 20, "quantity": 10}
+
+
+def test_the_recipes_sizing_may_be_varied_too() -> None:
+    kelly = {"method": "kelly", "kind": "discrete"}
+    sized = parse({**recipe_of(synthetic()), "sizing": kelly})
+    found = plan(sized, read_spec({"parameters": {"fast": [2, 3], "sizing.fraction": [0.25, 0.5]}}))
+    assert len(found.trials) == 4
+    tried = with_parameters(sized, found.trials[0])
+    assert (tried.strategy.kwargs["fast"], tried.sizing.fraction, tried.sizing.cap) == (
+        2,
+        Decimal("0.25"),
+        Decimal("0.05"),
+    )
+
+
+def test_a_value_that_the_sizing_cannot_take_is_refused() -> None:
+    sized = parse({**recipe_of(synthetic()), "sizing": {"method": "fixed_fraction", "fraction": "0.1"}})
+    for parameters, told in (
+        ({"sizing.fraction": [0]}, "sweep.parameters.sizing.fraction: must be greater than 0, not 0"),
+        ({"sizing.fractoin": [1]}, "did you mean sizing.fraction?"),
+        ({"sizing.method": ["kelly"]}, "sweep.parameters.sizing.method: must be 'fixed_fraction'"),
+    ):
+        with pytest.raises(RecipeError, match=re.escape(told)):
+            plan(sized, read_spec({"parameters": parameters}))
+    assert "sizing.fraction is not known" in refusal({"sizing.fraction": [1]})
 
 
 def test_the_same_seed_draws_the_same_trials_and_another_does_not() -> None:

@@ -25,6 +25,9 @@ MOST_TRIALS: Final = 10_000
 #: Draws of a random search for each trial that it is asked for, before it is content with fewer.
 _PATIENCE: Final = 50
 
+#: How the paths of the sizing's settings begin.
+_OF_SIZING: Final = "sizing."
+
 Params = dict[str, Any]
 Objective = Literal["sharpe", "sortino", "calmar", "total_return"]
 Number = int | float
@@ -83,7 +86,8 @@ Values = Annotated[list[JsonValue], Field(min_length=1, max_length=MOST_TRIALS)]
 
 
 class SweepSpec(_Strict):
-    """``parameters`` by their path below ``strategy.kwargs`` (``fast``, or ``filter.window``): values, or a range.
+    """``parameters`` by their path below ``strategy.kwargs`` (``fast``, or ``filter.window``) or in the recipe's
+    sizing (``sizing.fraction``): values, or a range.
 
     ``where`` are conditions between parameters and numbers such as ``fast < slow``; a combination that does not meet
     them is left out and counted. ``trials`` and ``seed`` are the random search's. ``workers`` may help at once.
@@ -118,9 +122,19 @@ def read_spec(data: Mapping[str, Any]) -> SweepSpec:
 
 
 def with_parameters(recipe: Recipe, params: Params) -> Recipe:
-    """The recipe with these values below ``strategy.kwargs``."""
-    strategy = Part.model_validate({"class": recipe.strategy.cls, "kwargs": _merged(recipe.strategy.kwargs, params)})
-    return recipe.model_copy(update={"strategy": strategy})
+    """The recipe with these values below ``strategy.kwargs`` and ``sizing``."""
+    own, of_sizing = _parted(params)
+    strategy = Part.model_validate({"class": recipe.strategy.cls, "kwargs": _merged(recipe.strategy.kwargs, own)})
+    changed: dict[str, Any] = {"strategy": strategy}
+    if recipe.sizing is not None and of_sizing:
+        changed["sizing"] = recipe.sizing.model_validate(_merged(recipe.sizing.model_dump(), of_sizing))
+    return recipe.model_copy(update=changed)
+
+
+def _parted(params: Params) -> tuple[Params, Params]:
+    """The parameters of the strategy, and those of the sizing by their names in that section."""
+    own = {path: value for path, value in params.items() if not path.startswith(_OF_SIZING)}
+    return own, {path.removeprefix(_OF_SIZING): params[path] for path in params.keys() - own.keys()}
 
 
 def _merged(kwargs: Mapping[str, Any], params: Params) -> dict[str, Any]:
@@ -187,17 +201,23 @@ def _draw(domain: list[JsonValue] | Range, made: random.Random) -> Any:
 
 def _check_parameters(recipe: Recipe, spec: SweepSpec) -> None:
     """Each path by its name, each value by itself; what holds between them is asked of each combination."""
-    model = kwargs_model(STRATEGIES[recipe.strategy.cls])
+    kwargs = kwargs_model(STRATEGIES[recipe.strategy.cls])
+    sizing = recipe.sizing
+    allowed = [*kwargs.model_fields, *(f"{_OF_SIZING}{name}" for name in (sizing and type(sizing).model_fields) or ())]
     problems: dict[str, Problem] = {}
     for path, domain in spec.parameters.items():
         where = f"sweep.parameters.{path}"
-        if path.partition(".")[0] not in model.model_fields:
-            problems[where] = unknown(where, path, model.model_fields)
+        model: type[BaseModel] = kwargs
+        place, given = path, recipe.strategy.kwargs
+        if sizing is not None and path.startswith(_OF_SIZING):
+            model, place, given = type(sizing), path.removeprefix(_OF_SIZING), sizing.model_dump(mode="json")
+        if place.partition(".")[0] not in model.model_fields:
+            problems[where] = unknown(where, path, allowed)
             continue
         values = domain if isinstance(domain, list) else [domain.min, domain.max]
         for value in values:
-            wrong = shape_problems(model, _merged(recipe.strategy.kwargs, {path: value}), "strategy.kwargs")
-            mine = [one for one in wrong if f"{one.field}.".startswith(f"strategy.kwargs.{path}.")]
+            wrong = shape_problems(model, _merged(given, {place: value}))
+            mine = [one for one in wrong if f"{one.field}.".startswith(f"{place}.")]
             if mine:
                 problems[where] = Problem(where, f"{mine[0].message}, not {value!r}", mine[0].allowed)
                 break
@@ -208,7 +228,7 @@ def _check_parameters(recipe: Recipe, spec: SweepSpec) -> None:
 def _refusal(recipe: Recipe, params: Params) -> str:
     """What the strategy says against this combination, without the figures that differ from one to the next."""
     try:
-        STRATEGIES[recipe.strategy.cls](**_merged(recipe.strategy.kwargs, params))
+        STRATEGIES[recipe.strategy.cls](**_merged(recipe.strategy.kwargs, _parted(params)[0]))
     except ValueError as error:
         return str(error).partition(", not ")[0]
     return ""
