@@ -8,8 +8,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from trading.engine.risk import Denial
-
 Amount = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
 Fraction = Annotated[Decimal, Field(gt=0, lt=1, allow_inf_nan=False)]
@@ -91,27 +89,3 @@ class RiskLimits(BaseModel):
         if gross is not None and net is not None and net > gross:
             raise ValueError("max_net_exposure is over max_gross_exposure and can never be reached; lower it")
         return self
-
-    @property
-    def watches_equity(self) -> bool:
-        return self.max_daily_loss is not None or self.max_drawdown is not None
-
-    def breach(self, equity: Decimal, day_start: Decimal, peak: Decimal) -> Denial | None:
-        """The limit that is exceeded, or None.
-
-        ``equity`` is cash plus positions at their last closes, so unrealised losses and fees count. The daily loss is
-        ``day_start`` minus equity, where ``day_start`` is the equity after the last bar of the day before (on the first
-        day: the starting cash) and a day runs from 00:00 to 24:00 UTC by the stamps of the bars. The drawdown is the
-        fall from ``peak``, the highest equity after any bar since the run began (at least the starting cash), as a
-        fraction of it. A loss equal to its limit is allowed.
-        """
-        loss = day_start - equity
-        if self.max_daily_loss is not None and loss > self.max_daily_loss:
-            message = f"lost {loss:.2f} since 00:00 UTC, more than {self.max_daily_loss}"
-            return Denial(code="max_daily_loss", message=message, figure=loss, limit=self.max_daily_loss)
-        fall = peak - equity
-        if self.max_drawdown is not None and fall > self.max_drawdown * peak:
-            fraction = fall / peak
-            message = f"fell {fraction:.2%} from the peak of {peak:.2f}, more than {self.max_drawdown:.2%}"
-            return Denial(code="max_drawdown", message=message, figure=fraction, limit=self.max_drawdown)
-        return None

@@ -1,53 +1,239 @@
-"""The limits that watch the equity of a run as it moves."""
+"""The limits that a run is watched by while it trades: each reads one figure, which may be as high as its limit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from decimal import Decimal
-from typing import Final
+from typing import ClassVar, Final, NamedTuple
 
+from risk.diary import Diary, profit
 from risk.limits import RiskLimits
-from trading.engine.risk import Denial
+from trading.engine.bars import NANOS_PER_SECOND
+from trading.engine.portfolio import ZERO
+from trading.engine.risk import Denial, Headroom
+from trading.engine.strategy import Context
 
-_NANOS_PER_DAY: Final = 86_400 * 1_000_000_000
-#: Where the float equity is this close to a floor (in the account's currency), the exact one decides.
+#: Where a float of money is this close to a limit (in the account's currency), the exact figure decides.
 _NEAR: Final = 0.01
+_NANOS_PER_MINUTE: Final = 60 * NANOS_PER_SECOND
+#: Of fewer orders no rate of rejects is told.
+LEAST_ORDERS: Final = 10
+#: A limit is normal again once its figure has come down to this fraction of it, so that a figure that hovers at its
+#: limit does not let the run trade and stop it again with each bar.
+CALM: Final = Decimal("0.9")
 
 
-class EquityWatch:
-    """`RiskLimits.breach` for each bar of one run, in a fraction of a microsecond while nothing is near.
+class Reading(NamedTuple):
+    """The figure of a limit now, in its unit, and the symbol that it is of where it is of one."""
 
-    Day start and peak are kept as the floats of the equity curve and rounded to a millionth before they decide.
-    """
+    figure: Decimal
+    symbol: str | None = None
 
-    __slots__ = ("_allowed_loss", "_day", "_day_start", "_floor", "_kept", "_last", "_limits", "_peak")
 
-    def __init__(self, limits: RiskLimits, starting_cash: Decimal) -> None:
-        self._limits = limits
-        self._day = -1
-        self._day_start = self._peak = self._last = float(starting_cash)
-        self._allowed_loss = float("inf") if limits.max_daily_loss is None else float(limits.max_daily_loss)
-        self._kept = 0.0 if limits.max_drawdown is None else 1.0 - float(limits.max_drawdown)
-        self._lower()
+class Limit(ABC):
+    """One limit of one run. Asked after each bar, it first looks whether its figure `is_near`, which costs little and
+    may say yes too often; only then the exact figure is reckoned."""
 
-    def breach(self, time: int, equity: float, exact: Callable[[], Decimal]) -> Denial | None:
-        """After a bar stamped ``time`` (ns, UTC): the equity as a float, and a way to ask for it exactly."""
-        day = time // _NANOS_PER_DAY
-        if day != self._day:
-            self._day, self._day_start = day, self._last
-            self._lower()
-        self._last = equity
-        if equity > self._floor:
-            if equity > self._peak:
-                self._peak = equity
-                self._lower()
+    code: ClassVar[str]
+    unit: ClassVar[str]
+
+    def __init__(self, limit: Decimal, diary: Diary) -> None:
+        self.limit = limit
+        self._near = float(limit) - _NEAR
+        self._diary = diary
+
+    @abstractmethod
+    def is_near(self, run: Context, equity: float) -> bool:
+        """Whether the limit may be exceeded after the bar at hand; ``equity`` is a float."""
+
+    @abstractmethod
+    def read(self, run: Context) -> Reading:
+        """The exact figure."""
+
+    @abstractmethod
+    def sentence(self, reading: Reading) -> str:
+        """What has happened, for a person."""
+
+    def breach(self, run: Context) -> Denial | None:
+        reading = self.read(run)
+        if reading.figure <= self.limit:
             return None
-        return self._limits.breach(exact(), _rounded(self._day_start), _rounded(self._peak))
+        return Denial(code=self.code, message=self.sentence(reading), figure=reading.figure, limit=self.limit)
 
-    def _lower(self) -> None:
-        """Set the equity down to which nothing can have been breached."""
-        drawdown_floor = self._peak * self._kept if self._limits.max_drawdown is not None else float("-inf")
-        self._floor = max(self._day_start - self._allowed_loss, drawdown_floor) + _NEAR
+    def headroom(self, run: Context) -> Headroom:
+        figure, symbol = self.read(run)
+        return Headroom(code=self.code, used=figure, limit=self.limit, unit=self.unit, symbol=symbol)
+
+    def is_calm(self, run: Context) -> bool:
+        return self.read(run).figure <= CALM * self.limit
+
+
+class DailyLoss(Limit):
+    """Equity at the start of the day less equity now: unrealised losses and fees count."""
+
+    code, unit = "max_daily_loss", "money"
+
+    def is_near(self, run: Context, equity: float) -> bool:
+        return self._diary.day_start - equity >= self._near
+
+    def read(self, run: Context) -> Reading:
+        return Reading(max(_rounded(self._diary.day_start) - run.equity, ZERO))
+
+    def sentence(self, reading: Reading) -> str:
+        return f"lost {reading.figure:.2f} since 00:00 UTC, more than {self.limit}"
+
+
+class Drawdown(Limit):
+    """The fall of the equity from its peak, as a fraction of the peak."""
+
+    code, unit = "max_drawdown", "fraction"
+
+    def __init__(self, limit: Decimal, diary: Diary) -> None:
+        super().__init__(limit, diary)
+        self._kept = 1.0 - float(limit)
+
+    def is_near(self, run: Context, equity: float) -> bool:
+        return equity <= self._diary.peak * self._kept + _NEAR
+
+    def read(self, run: Context) -> Reading:
+        peak = _rounded(self._diary.peak)
+        return Reading(max(peak - run.equity, ZERO) / peak if peak > 0 else ZERO)
+
+    def sentence(self, reading: Reading) -> str:
+        peak = _rounded(self._diary.peak)
+        return f"fell {reading.figure:.2%} from the peak of {peak:.2f}, more than {self.limit:.2%}"
+
+
+class SymbolLoss(Limit):
+    """What the worst symbol has lost since the run began, realised and unrealised, fees not counted."""
+
+    code, unit = "max_symbol_loss", "money"
+
+    def is_near(self, run: Context, equity: float) -> bool:
+        for symbol, made in self._diary.made.items():
+            position = run.position(symbol)
+            if position is not None and -made - position.units * position.last >= self._near:
+                return True
+        return False
+
+    def read(self, run: Context) -> Reading:
+        worst = Reading(ZERO)
+        for symbol in self._diary.made:
+            position = run.position(symbol)
+            if position is not None:
+                lost = self._diary.bases.get(symbol, ZERO) - profit(position)
+                worst = max(worst, Reading(lost, symbol), key=_by_figure)
+        return worst
+
+    def sentence(self, reading: Reading) -> str:
+        return f"{reading.symbol} has lost {reading.figure:.2f}, more than {self.limit}"
+
+
+class TradesPerDay(Limit):
+    """Orders whose fills opened or enlarged a position today. One more than allowed is turned away before it leaves,
+    and counts: to have asked for it is the breach."""
+
+    code, unit = "max_trades_per_day", "count"
+
+    def is_near(self, run: Context, equity: float) -> bool:
+        return self._figure() > self.limit
+
+    def read(self, run: Context) -> Reading:
+        return Reading(Decimal(self._figure()))
+
+    def sentence(self, reading: Reading) -> str:
+        return f"{reading.figure} trades since 00:00 UTC, more than {self.limit}"
+
+    def refusal(self, time: int) -> Denial | None:
+        """Why no further order may open anything at ``time`` (ns)."""
+        self._diary.turn(time)
+        if len(self._diary.trades) < self.limit:
+            return None
+        self._diary.turned_away = True
+        message = f"would be trade {len(self._diary.trades) + 1} since 00:00 UTC, more than {self.limit}"
+        return Denial(code=self.code, message=message, figure=Decimal(self._figure()), limit=self.limit)
+
+    def _figure(self) -> int:
+        return len(self._diary.trades) + self._diary.turned_away
+
+
+class ConsecutiveLosses(Limit):
+    """Round trips in a row that have lost money, fees counted."""
+
+    code, unit = "max_consecutive_losses", "count"
+
+    def is_near(self, run: Context, equity: float) -> bool:
+        return self._diary.losses > self.limit
+
+    def read(self, run: Context) -> Reading:
+        return Reading(Decimal(self._diary.losses))
+
+    def sentence(self, reading: Reading) -> str:
+        return f"{reading.figure} round trips in a row have lost money, more than {self.limit}"
+
+
+class MinutesInPosition(Limit):
+    """The age of the oldest position in event time, nights and weekends included."""
+
+    code, unit = "max_minutes_in_position", "minutes"
+
+    def is_near(self, run: Context, equity: float) -> bool:
+        now, near = run.now, self._near
+        return any((now - stay.since) / _NANOS_PER_MINUTE >= near for stay in self._diary.stays.values())
+
+    def read(self, run: Context) -> Reading:
+        ages = (Reading(_minutes(run.now - stay.since), symbol) for symbol, stay in self._diary.stays.items())
+        return max(ages, key=_by_figure, default=Reading(ZERO))
+
+    def sentence(self, reading: Reading) -> str:
+        return f"{reading.symbol} has been held for {reading.figure:.1f} minutes, more than {self.limit}"
+
+
+class RejectRate(Limit):
+    """Of the orders sent in the last hour, ten at least, the fraction that the venue rejected."""
+
+    code, unit = "max_reject_rate", "fraction"
+
+    def is_near(self, run: Context, equity: float) -> bool:
+        diary = self._diary
+        diary.forget(run.now)
+        return len(diary.rejected) > self.limit * len(diary.sent)
+
+    def read(self, run: Context) -> Reading:
+        diary = self._diary
+        diary.forget(run.now)
+        sent = len(diary.sent)
+        return Reading(Decimal(len(diary.rejected)) / sent if sent >= LEAST_ORDERS else ZERO)
+
+    def sentence(self, reading: Reading) -> str:
+        sent = len(self._diary.sent)
+        return f"{reading.figure:.0%} of the last hour's {sent} orders were rejected, more than {self.limit:.0%}"
+
+
+#: Each limit by the name that recipes give it, which is its code.
+LIMITS: Final[tuple[type[Limit], ...]] = (
+    DailyLoss,
+    Drawdown,
+    SymbolLoss,
+    TradesPerDay,
+    ConsecutiveLosses,
+    MinutesInPosition,
+    RejectRate,
+)
+
+
+def limits_of(limits: RiskLimits, diary: Diary) -> list[Limit]:
+    """Those that the recipe has set."""
+    named = ((kind, getattr(limits, kind.code)) for kind in LIMITS)
+    return [kind(Decimal(limit), diary) for kind, limit in named if limit is not None]
+
+
+def _by_figure(reading: Reading) -> Decimal:
+    return reading.figure
+
+
+def _minutes(nanos: int) -> Decimal:
+    return round(Decimal(nanos) / _NANOS_PER_MINUTE, 6)
 
 
 def _rounded(value: float) -> Decimal:

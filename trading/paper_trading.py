@@ -30,6 +30,7 @@ from trading.journal import Journal
 from trading.lease import Lease, keeper
 from trading.ledger import LeaseLost, LedgerWriter
 from trading.show import Show
+from trading.silence import Silence
 from trading.snapshots import account_of, bar_extras, state_of
 from trading.summary import RunSummary
 
@@ -99,6 +100,7 @@ class PaperTradingSession:
         self._heed = Heed(
             engine, self._desk, gate, place=place, stop_on_kill=stop_on_kill, end=self._end, now=self._now
         )
+        self._silence = Silence(engine, self._wake, self._now, listens=not event_time)
         self._ending: Ending | None = None
         self._draining = False
         self._failure: Exception | None = None
@@ -185,6 +187,7 @@ class PaperTradingSession:
             finally:
                 unsubscribe()
                 self._heed.close()
+                self._silence.close()
                 await self._desk.close()
                 keeper().release(self._lease)
 
@@ -205,6 +208,7 @@ class PaperTradingSession:
         self._journal.record(self._status("running", started_at=started_at, interval=self._interval))
         await self._journal.commit()
         self._heed.look()
+        self._silence.heard()
         async with aclosing(self._bars(self._wake)) as bars:
             async for bar in bars:
                 self._wake.clear()
@@ -212,11 +216,13 @@ class PaperTradingSession:
                     return
                 if bar is not None:
                     await self._heed.withdrawn()
+                    self._silence.heard()
                     await self._on_bar(bar)
                     await self._journal.keep_up()
                 else:
                     self._desk.drain()
-                    await self._pursue(self.engine.go_on())
+                    await self._pursue([*self._silence.effects(), *self.engine.go_on()])
+                    self._journal.post()
                 if self._is_over():
                     return
         self._is_over()
@@ -249,7 +255,8 @@ class PaperTradingSession:
         self._journal.mark(time, equity, cash)
         watch = engine.agent.watch
         effects = () if watch is None else watch(engine, engine.portfolio.approximate_equity)
-        self._show("equity.update", plain(equity), time, **account_of(engine, equity))
+        mode = "normal" if engine.reducing is None else "reducing"
+        self._show("equity.update", plain(equity), time, **account_of(engine, equity), mode=mode)
         if engine.bars % self._flush_every == 0:
             self._journal.save_state(state_of(engine, equity))
         return effects

@@ -44,8 +44,8 @@ def account_of(engine: Engine, equity: Decimal) -> dict[str, Any]:
 
 
 def state_of(engine: Engine, equity: Decimal) -> dict[str, Any]:
-    """The account, how far the run has come, and what was learned: the strategy's memory and timers, and what sizes its
-    orders, where something does."""
+    """The account, how it stands by its risk rules, how far the run has come, and what was learned: the
+    strategy's memory and timers, and what sizes its orders, where something does."""
     sizer = engine.agent.sizer
     return {
         **account_of(engine, equity),
@@ -55,4 +55,5 @@ def state_of(engine: Engine, equity: Decimal) -> dict[str, Any]:
         "memory": saved(engine.strategy),
         "timers": engine.timers.saved(),
         **({"sizing": saved(sizer)} if sizer is not None else {}),
+        "risk": {**engine.agent.report(engine), "memory": engine.agent.saved()},
     }

@@ -206,6 +206,8 @@ class Engine(Verbs):
         for order in orders:
             order.move_to(_SUBMITTED)
             self.records.append(Record(_ORDER_SUBMITTED, self.now, order))
+            if self.observer is not None:
+                self.observer.on_submitted(order, self.now)
 
     def on_withheld(self, order: OrderRecord, denial: Denial, *linked: OrderRecord) -> None:
         """The order gate did not let this order, and those linked with it, leave."""

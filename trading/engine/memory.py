@@ -1,4 +1,4 @@
-"""What a strategy or a sizer has learned, as JSON and back.
+"""What a strategy, a sizer or a risk rule has learned, as JSON and back.
 
 A snapshot of a run holds it, and a resumed run goes on from it. Decimals are text, a deque is its items and its bound,
 and a float that JSON has no number for is its name.
@@ -19,20 +19,20 @@ from trading.engine.strategy import IStrategy
 Known = TypeVar("Known", bound=msgspec.Struct)
 
 
-def saved(strategy: IStrategy) -> Any:
-    """The strategy's ``state`` as JSON-ready objects; None for a strategy without memory."""
-    return None if strategy.state is None else packed(strategy.state)
+def saved(learner: IStrategy | Sizer) -> Any:
+    """The learner's ``state`` as JSON-ready objects; None for one without memory."""
+    return None if learner.state is None else packed(learner.state)
 
 
-def restore(strategy: IStrategy, data: Any) -> None:
-    """Give a strategy the memory that `saved` took of one with the same settings.
+def restore(learner: IStrategy | Sizer, data: Any) -> None:
+    """Give a strategy or a sizer the memory that `saved` took of one with the same settings.
 
-    Raises `InvalidValue` where it is the memory of another strategy; the strategy then keeps what it has.
+    Raises `InvalidValue` where it is the memory of another one; the learner then keeps what it has.
     """
-    if strategy.state is not None:
-        strategy.state = unpacked(data, type(strategy.state), type(strategy).__name__)
+    if learner.state is not None:
+        learner.state = unpacked(data, type(learner.state), type(learner).__name__)
     elif data is not None:
-        raise InvalidValue(f"{type(strategy).__name__} has no memory, but one was saved")
+        raise InvalidValue(f"{type(learner).__name__} has no memory, but one was saved")
 
 
 def packed(state: msgspec.Struct) -> Any:

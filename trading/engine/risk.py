@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -108,12 +108,21 @@ class RiskAgent:
 
     sizer: Sizer | None = None
     watch: Watch | None = None
-    #: Whether `on_fill` and `on_ended` are to be called.
+    #: Whether `on_submitted`, `on_fill` and `on_ended` are to be called.
     observes: bool = False
+    #: Seconds of an open market after which a live feed that tells nothing is to be told of by `on_silence`.
+    silence: Decimal | None = None
 
     def check_pretrade(self, order: OrderRecord, context: Context) -> Denial | None:
         """None when the order may leave. Called with the order not yet among the context's open orders."""
         return None
+
+    def on_silence(self, run: Watched, seconds: Decimal) -> Sequence[Effect]:
+        """A live feed has told nothing for so many seconds in which the market was open."""
+        return ()
+
+    def on_submitted(self, order: OrderRecord, time: int) -> None:
+        """An order is about to leave, at event time ``time`` (ns)."""
 
     def on_fill(self, order: OrderRecord, fill: Fill, time: int) -> None:
         """A fill was booked, at event time ``time`` (ns); order and portfolio are as it left them."""
@@ -121,5 +130,20 @@ class RiskAgent:
     def on_ended(self, order: OrderRecord, time: int) -> None:
         """An order ended without being filled whole, or never left: its status says how."""
 
-    def resume(self) -> None:
+    def resume(self, run: Context) -> None:
         """A person lets the run trade again: what held it back is forgotten, and counted anew."""
+
+    def report(self, run: Watched) -> dict[str, Any]:
+        """How the run stands by its risk rules, JSON-ready, for its state: ``mode`` is ``normal``, or ``reducing`` or
+        ``throttled`` with ``why``."""
+        if run.reducing is not None:
+            return {"mode": "reducing", "why": run.reducing.message}
+        return {"mode": "normal", "why": ""}
+
+    def saved(self) -> dict[str, Any]:
+        """What it remembers of the run, JSON-ready."""
+        return {}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Remember what an agent of the same settings has `saved`; raises `trading.engine.errors.InvalidValue` for
+        anything else."""

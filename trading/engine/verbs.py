@@ -79,8 +79,9 @@ class Verbs(RunState):
         Carry out what comes back, then ask `go_on`, until nothing is held. Called again, it asks anew for what has not
         come to be. Works in a run that takes no more requests; `cancel_open` ends it.
         """
+        if self.leaving:
+            self._asked.clear()
         self.leaving = reason
-        self._asked.clear()
         return self.go_on()
 
     def go_on(self) -> Sequence[Effect]:
@@ -108,7 +109,7 @@ class Verbs(RunState):
     def renew(self) -> None:
         """Trade again as before because a person wants it, its limits measured anew; whoever was told records it."""
         self._trade_again()
-        self.agent.resume()
+        self.agent.resume(self)
 
     def _trade_again(self) -> None:
         self.reducing = None

@@ -17,6 +17,7 @@ ENDED = frozenset({"completed", "stopped", "killed", "halted"}) | _FAILURES
 
 #: An acknowledgement, and what is told once it is done.
 _UNSEEN = frozenset({Kind.ORDER_ACCEPTED, Kind.ORDER_PENDING_CANCEL})
+_HELD_BACK = frozenset({Kind.RISK_HALTED, Kind.RISK_REDUCING, Kind.HALTED})
 _OVER = {Kind.ORDER_CANCELLED: "cancelled", Kind.ORDER_EXPIRED: "expired", Kind.ORDER_REPLACED: "replaced"}
 #: Terms that a frame names only where an order has them.
 _TERMS = ("stop_price", "trail_amount", "trail_percent")
@@ -35,12 +36,13 @@ def of_record(record: Record) -> list[FrameDraft]:
 
     What has no stage of its own takes the nearest: an order that has expired or was replaced is `order.cancelled` with
     ``order_status`` `expired` or `replaced`; an order whose fate is unknown, whose cancel the venue refused, or which
-    the venue has brought itself, is `order.placed` (once more) with the ``order_status`` that it has now.
+    the venue has brought itself, is `order.placed` (once more) with the ``order_status`` that it has now. A run that
+    only reduces is `risk.halted` with ``mode`` `reducing`; that it trades again shows in the ``mode`` of its equity.
     """
     if record.kind is Kind.RUN_STATUS:
         return _run_frames(record)
-    if record.kind is Kind.RISK_HALTED:
-        return [FrameDraft(stages.RISK_HALTED, record.reason, {"code": (record.data or {}).get("code", "")})]
+    if record.kind in _HELD_BACK:
+        return [FrameDraft(stages.RISK_HALTED, record.reason, _breach(record))]
     if record.kind is Kind.KILL_ENGAGED:
         message = record.reason or "kill switch engaged"
         return [FrameDraft(stages.KILL_ENGAGED, message, {"epoch": (record.data or {}).get("epoch")})]
@@ -78,6 +80,13 @@ def _order_frames(record: Record, order: OrderRecord) -> list[FrameDraft]:
     if kind in _OVER:
         return [FrameDraft(stages.ORDER_CANCELLED, _with_reason(_OVER[kind], reason), extras)]
     return []
+
+
+def _breach(record: Record) -> Extras:
+    data = record.data or {}
+    mode = {"mode": "reducing"} if record.kind is Kind.RISK_REDUCING else {}
+    figures = {name: data[name] for name in ("figure", "limit") if data.get(name) is not None}
+    return {"code": data.get("code", ""), **mode, **figures}
 
 
 def _filled(record: Record, order: OrderRecord) -> FrameDraft:

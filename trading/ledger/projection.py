@@ -16,6 +16,8 @@ from trading.ledger.events import INTRODUCES, Payload
 Row = dict[str, Any]
 
 #: Columns of a run that a status record's ``data`` sets, under their own names.
+#: What a run is from the fact of this kind on.
+_STATUS_AFTER: Final[dict[str, str]] = {Kind.RISK_REDUCING: "reducing", Kind.RISK_RESUMED: "running"}
 _STATUS_FIGURES: Final = ("started_at", "final_equity", "total_pnl", "cash", "num_bars", "ledger_hash", "metrics")
 
 
@@ -48,6 +50,9 @@ class Changes:
             self._order(seq, kind, time, payload)
         if "fill" in payload:
             self._fill(seq, time, payload["order"]["id"], payload["fill"])
+        status = _STATUS_AFTER.get(kind)
+        if status is not None:
+            self.run |= {"status": status, "reason": payload.get("reason", "") if status == "reducing" else ""}
         if kind == Kind.RUN_STATUS:
             self._status(payload.get("reason", ""), data)
         for moment, equity, cash in data.get("points", ()):

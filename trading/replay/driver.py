@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 from brokers.base import IBrokerage
 from trading.backtest import carry_out
@@ -56,7 +57,7 @@ class ReplayDriver:
         """Take the bars, up to the one after which the run drained, halted or failed."""
         for bar in bars:
             self._do_verbs()
-            if self._draining:
+            if self._draining or self.engine.halted:
                 return
             self._take(bar)
             if self.engine.halted or self._failure is not None:
@@ -110,6 +111,8 @@ class ReplayDriver:
                 self._drain(verb.reason)
             elif verb.kind == Kind.RISK_RESUMED:
                 self.engine.renew()
+            elif verb.kind == Kind.FEED_SILENT:
+                self._pursue(self.engine.agent.on_silence(self.engine, Decimal(verb.data["seconds"])))
                 self._compare()
             elif verb.kind == Kind.HALTED:
                 for symbol in verb.data["symbols"]:
