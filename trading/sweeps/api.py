@@ -30,7 +30,7 @@ class SweepIn(Schema):
     config: str | None = Field(None, description="or the name of one in configs/paper")
     bot_id: UUID | None = Field(None, description="or a bot, whose newest version is taken")
     sweep: dict[str, Any] = Field(
-        description="parameters (values, or min, max and step, by their names below strategy.kwargs, or as sizing.NAME),"
+        description="parameters (values, or min, max and step, by their names below strategy.kwargs, or sizing.NAME),"
         " search (grid or random, with trials and seed), where, objective and walk_forward (folds, train, anchored)",
         examples=[
             {
