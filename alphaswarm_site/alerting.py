@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from django.db import connection
+
 from alphaswarm_site import health
 from risk.alert_models import Severity
 from risk.alerts import Notice, following, heartbeat
@@ -24,7 +26,11 @@ def register() -> None:
 
 def what_is_missing() -> str:
     """The parts that are not there, in a sentence; empty while all are."""
-    return "; ".join(f"{name}: {part['detail']}" for name, part in health.parts().items() if not part["ok"])
+    missing = {name: part["detail"] for name, part in health.parts().items() if not part["ok"]}
+    if "database" in missing:
+        # A connection that broke says nothing about the database of the next time.
+        connection.close()
+    return "; ".join(f"{name}: {detail}" for name, detail in missing.items())
 
 
 def missing_parts(lasting: Lasting, now: float) -> Iterable[Notice]:

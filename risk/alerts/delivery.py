@@ -44,6 +44,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _errands: Errands[Outcome] = Errands()
+#: What was sent and is not written down yet, kept while the database is away.
+_outcomes: list[Outcome] = []
 
 
 def deliver_due(patience: float = 0.0) -> int:
@@ -102,10 +104,12 @@ def write_down(outcome: Outcome) -> None:
 
 
 def _settle(patience: float) -> int:
-    outcomes = _errands.results(patience)
-    for outcome in outcomes:
-        write_down(outcome)
-    return sum(not outcome.error for outcome in outcomes)
+    _outcomes.extend(_errands.results(patience))
+    taken = 0
+    while _outcomes:
+        write_down(_outcomes[0])
+        taken += not _outcomes.pop(0).error
+    return taken
 
 
 def _claimed(channel: str) -> list[Letter]:

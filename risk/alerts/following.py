@@ -8,18 +8,15 @@ Whoever knows of facts registers a source in its AppConfig.ready(), as runtimes 
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Model, Q, QuerySet
 
 from risk.alert_models import AlertPosition
 from risk.alerts.notices import Notice, record
-
-log = logging.getLogger(__name__)
 
 ROWS_A_ROUND: Final = 500
 #: An id that is still missing after this long was rolled back: nobody holds a transaction open for so long.
@@ -51,14 +48,23 @@ def registered() -> list[Source]:
 
 
 def follow() -> int:
-    """One round over all sources; how many notices were written. A source that fails keeps no other from its turn."""
-    count = 0
+    """One round over all sources; how many notices were written.
+
+    A source that fails keeps no other from its turn; the first failure is raised afterwards, that of the database at
+    once.
+    """
+    count, failures = 0, []
     for source in registered():
         try:
             with transaction.atomic():
                 count += sum(record(notice) is not None for notice in source.step())
+        except (OperationalError, InterfaceError):
+            raise
         except Exception as error:
-            log.warning("alerts of %s wait: %s", source.name, " ".join(str(error).split()) or type(error).__name__)
+            error.add_note(f"source of alerts: {source.name}")
+            failures.append(error)
+    if failures:
+        raise failures[0]
     return count
 
 

@@ -19,6 +19,7 @@ def no_channels(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ALERT_EMAIL_TO, settings.ALERT_WEBHOOK_URL, settings.ALERT_WEBHOOK_SECRET = [], "", ""
     settings.ALERT_SLACK_URL, settings.HEARTBEAT_URL = "", ""
     monkeypatch.setattr(delivery, "_errands", Errands())
+    monkeypatch.setattr(delivery, "_outcomes", [])
     monkeypatch.setattr(heartbeat, "_heart", heartbeat._Heart())
 
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import pytest
 import requests
+from django.db import OperationalError
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,6 +153,20 @@ def test_what_nobody_could_be_told_of_for_a_day_is_told_no_more(hook):
 @given(st.integers(1, 10_000))
 def test_pauses_grow_to_half_an_hour_and_no_further(attempts):
     assert pause_after(attempts) <= pause_after(attempts + 1) <= LONGEST_PAUSE
+
+
+def test_what_was_sent_while_the_database_fell_away_is_not_sent_again(hook, monkeypatch):
+    def away(outcome):
+        raise OperationalError("away")
+
+    record(HALT)
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery, "write_down", away)
+        with pytest.raises(OperationalError):
+            deliver_due(PATIENCE)
+    all_due()
+    assert deliver_due(PATIENCE) == 1
+    assert len(hook.calls) == 1
 
 
 def test_a_test_says_of_each_channel_what_happened(hook, slack, settings, operator):

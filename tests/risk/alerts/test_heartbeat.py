@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
+from alphaswarm_site import alerting as site_alerting
+from alphaswarm_site import health
 from risk.alerts import beat, heartbeat, queries
 from tests.risk.alerts.sinks import web_sink
 
@@ -71,3 +74,24 @@ def test_without_an_address_nothing_is_asked_and_nothing_sent(settings):
     settings.HEARTBEAT_URL = ""
     beat(PATIENCE)
     assert queries.heartbeat_row()["configured"] is False
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_beats_again_after_its_connection_to_the_database_broke(service, monkeypatch):
+    monkeypatch.setattr(health, "CHECKS", {"database": health.CHECKS["database"]})
+    heartbeat.register(site_alerting.what_is_missing)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        [pid] = cursor.fetchone()
+    with psycopg.connect(**_parameters(), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [pid])
+    beat(PATIENCE)
+    assert service.calls == []
+    due()
+    beat(PATIENCE)
+    assert len(service.calls) == 1
+
+
+def _parameters() -> dict:
+    found = connection.get_connection_params()
+    return {name: found[name] for name in ("dbname", "user", "password", "host", "port") if found.get(name)}
