@@ -13,10 +13,12 @@ from access import second_factor
 from access.auth import page
 from access.principals import principal_of
 from risk import actions, queries
+from risk.gate import Verdict
 
 
 class EngageForm(forms.Form):
     reason = forms.CharField(max_length=1000)
+    flatten = forms.BooleanField(required=False)
 
 
 class ReleaseForm(forms.Form):
@@ -46,7 +48,14 @@ class ReleaseForm(forms.Form):
 @page("read")
 def kill(request: HttpRequest) -> HttpResponse:
     """The control as it is now. ``?seen=KEY`` answers 204 when that is still so, so that an open form stays open."""
-    if request.GET.get("seen") == queries.key_of(queries.gate_reading()):
+    reading = queries.gate_reading()
+    if reading.verdict is Verdict.ENGAGED:
+        # While this page is open, what is not confirmed is measured again.
+        actions.follow_up()
+        key = queries.kill_view().key
+    else:
+        key = queries.key_of(reading)
+    if request.GET.get("seen") == key:
         return HttpResponse(status=204)
     return _shown(request)
 
@@ -57,7 +66,7 @@ def engage(request: HttpRequest) -> HttpResponse:
     form = EngageForm(request.POST)
     if not form.is_valid():
         return _shown(request, form, status=422)
-    actions.kill(form.cleaned_data["reason"], principal_of(request))
+    actions.kill(form.cleaned_data["reason"], principal_of(request), flatten=form.cleaned_data["flatten"])
     return _shown(request) if request.htmx else redirect("ui:kill")  # type: ignore[attr-defined]
 
 
@@ -72,7 +81,7 @@ def release(request: HttpRequest) -> HttpResponse:
         return redirect("ui:kill")
     principal = principal_of(request)
     device = second_factor.device_of(principal.user) if principal.user else None
-    context = {"form": form, "device": device, "view": queries.kill_view()}
+    context = {"form": form, "device": device, "view": queries.kill_view(), "what_if": queries.what_if()}
     return render(request, "risk/release.html", context, status=422 if form.is_bound else 200)
 
 

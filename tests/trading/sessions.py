@@ -16,6 +16,7 @@ from brokers.base import IAsyncBrokerage
 from brokers.sim import SimulatedBrokerage
 from risk.gate import OrderGate, Verdict
 from risk.gate_file import GateFile
+from risk.halts import HaltsFile
 from risk.watch import GateWatcher
 from tests.engine.builders import bar
 from tests.risk.waiting import eventually
@@ -43,8 +44,11 @@ class Gatehouse:
         self.watcher = GateWatcher(path)
         self.writer = ledger.LedgerWriter(conninfo())
         self.engaged = False
+        self.flatten = False
         self.silent = False
+        self.halts_epoch = 0
         self._file = GateFile(path)
+        self._halts = HaltsFile(path)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True)
         self._thread.start()
@@ -53,7 +57,21 @@ class Gatehouse:
     def _keep(self) -> None:
         while not self._over.wait(0.002):
             if not self.silent:
-                self._file.write(2 if self.engaged else 1, self.engaged, time.monotonic_ns())
+                state = {"flatten": self.flatten, "halts_epoch": self.halts_epoch}
+                self._file.write(2 if self.engaged else 1, self.engaged, time.monotonic_ns(), **state)
+
+    def halt(self, *halts: tuple[str, str, str]) -> None:
+        """Let these halts stand, (scope, target, reason) each, and no other, from here on at this gate."""
+        epoch = self.halts_epoch + 1
+        self._halts.write(epoch, halts)
+        self.halts_epoch = epoch
+        eventually(lambda: self.gate.read().halts_epoch == epoch)
+
+    def release(self) -> None:
+        """Let everything trade again."""
+        self.engaged = self.flatten = False
+        self.halt()
+        eventually(lambda: self.gate.verdict() is Verdict.OPEN)
 
     def close(self) -> None:
         self._over.set()
