@@ -20,6 +20,7 @@ PAGES = [
     "runs/new/",
     "kill/",
     "account/",
+    "risk/alerts/",
     "runs/demo/",
     *BACKTESTS,
     *BOTS,
