@@ -22,9 +22,11 @@ from trading.engine.orders import OrderRecord, OrderStatus
 from trading.engine.risk import Denial
 from trading.engine.updates import OrderUpdate, UpdateKind, VenueUpdate
 from trading.engine.verbs import is_exit
+from trading.feeds.signs import FeedSigns
 from trading.journal import Journal
 from trading.lease import Lease
 from trading.sharing import SharedAccount
+from trading.standing import Standing
 
 log = logging.getLogger(__name__)
 tracer = trace.get_tracer("alphaswarm.trading")
@@ -64,6 +66,7 @@ class OrderDesk:
         now: Callable[[], int],
         wake: asyncio.Event,
         on_trouble: Callable[[Exception], None],
+        signs: FeedSigns | None = None,
     ) -> None:
         self._engine = engine
         self._brokerage = brokerage
@@ -77,11 +80,13 @@ class OrderDesk:
         self._on_trouble = on_trouble
         brokerage.may_leave = self._may_leave
         self.conditions = Conditions()
+        self.standing = Standing(str(lease.run_id), engine, brokerage, self.conditions, signs)
         self._shared = SharedAccount() if brokerage.shared else None
         self._connected = False
         self._heard = asyncio.Event()
         self._listener: asyncio.Task[None] | None = None
         self._canceller: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         await self._brokerage.connect_async()
@@ -89,9 +94,10 @@ class OrderDesk:
         if self._shared is not None:
             self._shared.begin(await self._positions())
         self._listener = asyncio.create_task(self._listen())
+        self._watcher = asyncio.create_task(self.standing.watch())
 
     async def close(self) -> None:
-        for task in (self._listener, self._canceller):
+        for task in (self._listener, self._canceller, self._watcher):
             if task is not None:
                 task.cancel()
         try:
@@ -126,11 +132,12 @@ class OrderDesk:
     async def _submit(self, effect: Submit | Replace) -> None:
         order, linked = (effect.by, ()) if isinstance(effect, Replace) else (effect.order, effect.linked)
         with tracer.start_as_current_span("paper.session.submit_order", attributes=self._attributes):
+            denial = await self.standing.grant((order, *linked))
             verdict = await self._gate.wait_open()
             if order.status is not OrderStatus.INTENDED:
-                # It was cancelled while it waited for its commit or for the gate.
+                # It was cancelled while it waited for its commit, its grant or the gate.
                 return
-            denial = self._withhold(order, verdict)
+            denial = denial or self._withhold(order, verdict)
             if denial is not None:
                 self._engine.on_withheld(order, denial, *linked)
                 return
@@ -145,12 +152,15 @@ class OrderDesk:
                     await self._brokerage.replace_order_async(effect.order, effect.by)
                 else:
                     await self._brokerage.submit_order_async(effect.order, effect.linked)
+            self.standing.answered()
         except (Rejected, Transient) as error:
             # Either way it did not take effect, and nothing is ever sent twice.
+            self.standing.heard(error)
             self._tell_all(orders, UpdateKind.REJECTED, str(error))
         except Fatal:
             raise
         except UNCERTAIN as error:
+            self.standing.heard(error)
             self._tell_all(orders, UpdateKind.UNKNOWN, _words(error))
 
     def _withhold(self, order: OrderRecord, verdict: Verdict) -> Denial | None:
@@ -270,6 +280,7 @@ class OrderDesk:
         for order, found in zip(orders, errors, strict=True):
             if found is not None:
                 log.warning("cancel of order %s was not taken: %s", order.id, _words(found))
+                self.standing.heard(found)
         return errors
 
     # The venue's books.

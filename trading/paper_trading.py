@@ -25,6 +25,7 @@ from trading.engine.bars import Bar, to_nanos
 from trading.engine.effects import Effect
 from trading.engine.engine import Engine
 from trading.engine.records import Kind, Record, plain
+from trading.feeds.signs import FeedSigns
 from trading.heeding import Heed
 from trading.journal import Journal
 from trading.lease import Lease, keeper
@@ -68,6 +69,7 @@ class PaperTradingSession:
         stop_on_kill: bool = True,
         interval: int = 0,
         place: Place | None = None,
+        signs: FeedSigns | None = None,
     ) -> None:
         self.run_id = run_id
         self.engine = engine
@@ -96,6 +98,7 @@ class PaperTradingSession:
             now=self._now,
             wake=self._wake,
             on_trouble=self._fail,
+            signs=signs,
         )
         self._heed = Heed(
             engine, self._desk, gate, place=place, stop_on_kill=stop_on_kill, end=self._end, now=self._now
@@ -256,9 +259,10 @@ class PaperTradingSession:
         watch = engine.agent.watch
         effects = () if watch is None else watch(engine, engine.portfolio.approximate_equity)
         mode = "normal" if engine.reducing is None else "reducing"
-        self._show("equity.update", plain(equity), time, **account_of(engine, equity), mode=mode)
+        degraded = self._desk.standing.degraded
+        self._show("equity.update", plain(equity), time, **account_of(engine, equity), mode=mode, degraded=degraded)
         if engine.bars % self._flush_every == 0:
-            self._journal.save_state(state_of(engine, equity))
+            self._journal.save_state({**state_of(engine, equity), "degraded": degraded})
         return effects
 
     # The end.

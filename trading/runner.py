@@ -225,6 +225,7 @@ def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingS
         stop_on_kill=options.stop_on_kill_switch,
         interval=parts.feed.interval,
         place=place_of(run),
+        signs=parts.feed.signs if isinstance(parts.feed, LiveFeed) else None,
     )
 
 
