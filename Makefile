@@ -1,6 +1,6 @@
 PORT ?= 8000
-SESSIONS ?= 20
-TRIES ?= 5
+SESSIONS ?= 1 20 100
+TRIES ?= 20
 ROUNDS ?= 5
 CASES ?= w1 w1-500k w2 w3
 PYTHON := .venv/bin/python
@@ -29,7 +29,7 @@ lint: setup-dev
 screenshots: setup-dev
 	$(PYTHON) -m scripts.screenshots
 
-# About a quarter of an hour; what the figures mean and what they were: docs/performance.md.
+# Less than half an hour; what the figures mean and what they were: docs/performance.md.
 bench: setup-dev
 	@for name in peers w1 start latency memory orders kill; do $(PYTHON) -m bench.$$name || exit 1; done
 
@@ -37,6 +37,7 @@ bench: setup-dev
 bench-peers: setup-dev
 	@$(PYTHON) -m bench.peers --peers --rounds $(ROUNDS) --cases $(CASES)
 
+# About nine minutes for the kill itself, then the same with parts of the stack gone; docs/performance.md.
 kill-drill: setup-dev
 	@$(PYTHON) -m bench.kill --sessions $(SESSIONS) --tries $(TRIES)
 

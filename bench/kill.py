@@ -1,4 +1,4 @@
-"""The kill, measured from the call: `python -m bench.kill --sessions 1 20 --tries 5`.
+"""The kill, measured from the call: `python -m bench.kill --sessions 1 20 100 --tries 20`, about nine minutes.
 
 Sessions at one bar a second, each with ten orders resting. Per try: until the gate file says engaged; until the last
 cancel was sent (the ledger's own time of the last cancel event); until the ledger has no open order; until no session
@@ -70,12 +70,12 @@ def measure(stack: Stack, sessions: int) -> dict[str, float]:
             one.watch("no open order in the ledger", lambda: _one(orders, _OPEN) == 0, 0.005),
             one.watch("all sessions ended", lambda: running(runs) == 0, 0.01),
         ]
-        answer = stack.post("/portfolio/kill_switch", {"engaged": True, "reason": "drill"})
+        stack.post("/portfolio/kill_switch", {"engaged": True, "reason": "drill"})
         one.seen["call answered"] = (time.perf_counter() - one.began) * 1000
         for thread in threads:
             thread.join()
-        if not answer["measured"]["confirmed"] or len(one.seen) < len(threads) + 1:
-            raise SystemExit(f"the kill did not come to its end: {one.seen} {answer['measured']}")
+        if len(one.seen) < len(threads) + 1:
+            raise SystemExit(f"the kill did not come to its end within {WAIT_SECONDS:.0f} seconds: {one.seen}")
         last = _one(orders, _LAST_CANCEL, started_runs)
         one.seen["last cancel sent"] = (last - one.began_at) * 1000
     stack.cli("kill", "release", "--reason", "the drill is over")
@@ -90,8 +90,8 @@ def _one(database: psycopg.Connection[Any], query: LiteralString, *parameters: o
 
 def main() -> None:
     parser = figures.parser(__doc__)
-    parser.add_argument("--sessions", type=int, nargs="+", default=[1, 20])
-    parser.add_argument("--tries", type=int, default=5)
+    parser.add_argument("--sessions", type=int, nargs="+", default=[1, 20, 100])
+    parser.add_argument("--tries", type=int, default=20)
     options = parser.parse_args()
     table = figures.Figures("kill", options.json)
     with started() as stack:
