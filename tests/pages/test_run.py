@@ -37,6 +37,16 @@ def test_it_shows_the_session_as_it_is_now(operator: Client) -> None:
     assert f'data-run="/ws/paper/{trading.run.id}"' in page
 
 
+def test_an_order_tells_why_it_has_its_quantity(operator: Client) -> None:
+    trading = session()
+    order = trading.order(symbol="SPY")
+    order.sizing = "half Kelly 0.11 of equity, capped at 0.05"
+    ledger.append_now(trading.run.id, [trading.intend(order), trading.submit(order)])
+    assert order.sizing in operator.get(url(trading.run.id)).content.decode()
+    (told,) = operator.get(f"/paper/runs/{trading.run.id}/orders").json()["items"]
+    assert told["sizing"] == order.sizing
+
+
 def test_the_kind_of_money_is_said_at_the_top(operator: Client) -> None:
     page = operator.get(url(session().run.id)).content.decode()
     assert "Simulated money on made-up prices. No order of this run reaches a market." in page

@@ -122,6 +122,7 @@ def _extras(order: OrderRecord, status: str, reason: str) -> Extras:
         "type": order.type.value,
         "order_status": status,
         "reason": reason,
+        **({"sizing": order.sizing} if order.sizing else {}),
         **terms,
     }
 
