@@ -42,7 +42,7 @@ class _Kelly(OfEquity):
         if not full > 0:
             message = f"there is no edge to bet on: the Kelly fraction is {full:.3g} ({evidence})"
             return Denial(code="no_edge", message=message, figure=Decimal(f"{full:.6g}"), limit=Decimal(0))
-        kept = full * full / (full * full + variance)
+        kept = 1 / (1 + variance / full / full)
         part = millionths(float(self.fraction) * full * kept)
         name = _NAMES.get(self.fraction.normalize(), f"{self.fraction} Kelly")
         stake, why = capped(part, self.cap, f"{name} {part:.3g} of equity")

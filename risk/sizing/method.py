@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from risk.sizing.memory import Memory
 from trading.engine.orders import OrderRequest, Side
+from trading.engine.records import plain
 from trading.engine.risk import Denial
 from trading.engine.strategy import Context
 
@@ -80,7 +81,7 @@ class OfEquity(Method):
         if units < wanted:
             why = f"{why}, less what is held and on order"
         for most, whose in (
-            ((self.max_leverage * equity - _gross(context)) / value, f"leverage {self.max_leverage}"),
+            ((self.max_leverage * equity - _gross(request, context)) / value, f"leverage {self.max_leverage}"),
             (context.buying_power / context.unit_cost(request), "the buying power"),
         ):
             if most < units:
@@ -89,8 +90,8 @@ class OfEquity(Method):
         whole = instrument.whole(units)
         if whole:
             return Stake(whole, why)
-        figure = round(units, 6)
-        message = f"{why}: {figure} units of {symbol} at {price}, less than {instrument.step}"
+        figure = Decimal(plain(round(units, 6)))
+        message = f"{why}: {figure:f} units of {symbol} at {plain(price)}, less than {instrument.step}"
         return Denial(code="size_zero", message=message, figure=figure, limit=instrument.step)
 
 
@@ -110,11 +111,12 @@ def _exposed(symbol: str, side: Side, context: Context) -> Decimal:
     return max(held if side is Side.BUY else -held, _ZERO) + context.open_qty(symbol, side)
 
 
-def _gross(context: Context) -> Decimal:
-    """What all that is held and on order is worth at the last prices."""
+def _gross(request: OrderRequest, context: Context) -> Decimal:
+    """What all that is held and on order is worth at the last prices, but for what the request closes."""
     total = _ZERO
     for symbol in context.universe:
-        units = max(_exposed(symbol, Side.BUY, context), _exposed(symbol, Side.SELL, context))
+        sides = (request.side,) if symbol == request.symbol else tuple(Side)
+        units = max(_exposed(symbol, side, context) for side in sides)
         if units:
             total += units * (context.last_price(symbol) or _ZERO) * context.instrument(symbol).multiplier
     return total

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from brokers.sim import SimulatedBrokerage
 from risk.agent import RiskManagementAgent
 from risk.limits import RiskLimits
+from risk.sizing.method import Method
 from tests.engine.builders import START, buy, fill, request, sell, update
 from tests.risk.sizes import CASH, denied, filled, method, run_of, see
 from trading.backtest import Curve, drive
@@ -125,10 +126,21 @@ def test_what_is_sized_is_checked_as_if_the_strategy_had_asked_for_it() -> None:
     assert denied(run)["code"] == "buying_power"
 
 
-def test_the_sentence_stands_on_a_denied_order_too() -> None:
-    run = run_of(method(method="fixed_quantity", qty=5000), [buy(1)])
+@pytest.mark.parametrize(
+    ("sizing", "told"),
+    [(method(method="fixed_quantity", qty=5000), "fixed quantity 5000"), (NOTHING, "0.000001 of equity: 0.001 units")],
+)
+def test_the_sentence_stands_on_a_denied_order_too(sizing: Method, told: str) -> None:
+    run = run_of(sizing, [buy(1)])
     see(run)
-    assert run.records[-1].order.sizing == "fixed quantity 5000"
+    assert run.records[-1].order.sizing.startswith(told)
+
+
+def test_a_reversal_may_use_the_leverage_of_what_it_closes() -> None:
+    run = run_of(method(method="fixed_fraction", fraction="0.4", max_leverage="0.5"), [buy(1)], [sell(9999)])
+    filled(run, see(run)[0])
+    (order,) = see(run)
+    assert (order.qty, order.sizing) == (D(800), "closes 400 and opens 0.4 of equity")
 
 
 SIZINGS = st.sampled_from(

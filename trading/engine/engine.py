@@ -110,7 +110,7 @@ class Engine(Verbs):
         if self._sizer is not None and denial is None:
             sized = self._sizer.size(request, self)
             if isinstance(sized, Denial):
-                denial = sized
+                denial, why = sized, sized.message
             else:
                 request, why = sized.request, sized.why
         if request.then or request.instead:
