@@ -11,8 +11,10 @@ import metadata.api
 import risk.alerts.api
 import risk.api
 import risk.promotion_api
+import trading.account_room.api
 import trading.api
 import trading.bots.api
+import trading.guard.api
 import trading.oversight.api
 import trading.replay.api
 import trading.sweeps.api
@@ -29,8 +31,10 @@ api.add_router("", risk.alerts.api.router)
 api.add_router("", risk.api.router)
 api.add_router("", risk.promotion_api.router)
 api.add_router("", risk.api.own_halts())
+api.add_router("", trading.account_room.api.router)
 api.add_router("", trading.api.router)
 api.add_router("", trading.bots.api.router)
+api.add_router("", trading.guard.api.router)
 api.add_router("", trading.oversight.api.router)
 api.add_router("", trading.replay.api.router)
 api.add_router("", trading.sweeps.api.router)

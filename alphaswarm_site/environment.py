@@ -18,6 +18,18 @@ def flag(name: str, default: bool) -> bool:
     return value == "True"
 
 
+def number(name: str, default: float) -> float:
+    """A figure of zero or more."""
+    value = text(name, str(default))
+    try:
+        read = float(value)
+    except ValueError:
+        read = -1.0
+    if not 0 <= read < float("inf"):
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to a number of zero or more")
+    return read
+
+
 def words(name: str, default: list[str]) -> list[str]:
     """A comma-separated list, without blanks."""
     return [word.strip() for word in text(name).split(",") if word.strip()] or default

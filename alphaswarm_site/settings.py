@@ -152,6 +152,9 @@ ALERT_SLACK_URL = environment.web("ALPHASWARM_ALERT_SLACK_URL")
 HEARTBEAT_URL = environment.web("ALPHASWARM_HEARTBEAT_URL")
 environment.together("ALPHASWARM_ALERT_EMAIL_TO", "ALPHASWARM_EMAIL_URL")
 
+# A drill of the halt every so many hours; 0 turns them off.
+DRILL_HOURS = environment.number("ALPHASWARM_DRILL_HOURS", 24)
+
 STATIC_URL = "/static/"
 STATIC_ROOT = STACK.static
 STATICFILES_DIRS = [path for path in [BASE_DIR / "static"] if path.is_dir()]

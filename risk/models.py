@@ -10,6 +10,7 @@ from risk.alert_models import Alert as Alert
 from risk.alert_models import AlertDelivery as AlertDelivery
 from risk.alert_models import AlertPosition as AlertPosition
 from risk.alert_models import HeartbeatState as HeartbeatState
+from risk.drill_models import Drill as Drill
 from risk.halt_models import RiskHalt as RiskHalt
 from risk.promotion_models import LivePromotion as LivePromotion
 

@@ -13,6 +13,7 @@ from risk import actions, alerts, places
 from risk.gate import OrderGate
 from risk.kill_file import KillFile
 from trading import supervisor
+from trading.guard.drills import Schedule
 from trading.guard.sweeper import Sweeper
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ def all_duties() -> list[Duty]:
         Duty("alerts", 1.0, alerts.follow),
         Duty("delivery of alerts", 1.0, alerts.deliver_due),
         Duty("heartbeat", 5.0, alerts.beat),
+        Duty("drills", 30.0, Schedule().due),
     ]
 
 
