@@ -73,7 +73,7 @@ def test(request: HttpRequest) -> HttpResponse:
     except NoSuchChannel as error:
         raise Http404(str(error)) from error
     for row in rows:
-        took = "" if row["milliseconds"] is None else f" in {row['milliseconds']:.0f} ms"
+        took = "" if row["milliseconds"] is None else f" ({row['milliseconds']:.0f} ms)"
         said = f"{row['channel']}: {row['detail']}{took}"
         level = messages.SUCCESS if row["ok"] else messages.ERROR if row["milliseconds"] is not None else messages.INFO
         messages.add_message(request, level, said)
