@@ -25,6 +25,7 @@ KINDS: Final = (
     "exposure_spike",
     "venue_outage",
     "stale_data",
+    "degraded",
     "failed_run",
     "missing_part",
     "drill",
