@@ -12,8 +12,9 @@ import psycopg
 import pytest
 
 from access.principals import Principal
-from risk import kill_switch
+from risk import halting, kill_switch
 from risk.gate import OrderGate, Verdict
+from risk.halts import Scope
 from risk.kill_file import KillFile
 from tests.risk.conftest import database_url, end, keeping, start_gatekeeper
 from tests.risk.proxy import Proxy
@@ -60,6 +61,32 @@ def test_a_kill_closes_the_gate_and_a_release_opens_it(
     opened = becomes(gate, Verdict.OPEN)
     print(f"gate closed {closed:.1f} ms after the commit, opened {opened:.1f} ms after it")
     assert gate.read().epoch == 1
+
+
+def test_a_halt_and_its_release_reach_the_gate_and_its_file(
+    gatekeeper: Process, gate: OrderGate, var: Path, operator: Principal
+) -> None:
+    def known(count: int) -> float:
+        return eventually(lambda: (halts := gate.halts()) is not None and len(halts.halts) == count)
+
+    known(0)
+    done = halting.halt(Scope.SYMBOL, "SPY", "news", operator)
+    took = known(1)
+    print(f"a halt was at the gate {took:.1f} ms after its commit")
+    assert gate.read().halts_epoch == done.epoch
+    (var / "halts").unlink()
+    reader = OrderGate(var / "gate")
+    eventually(lambda: (halts := reader.halts()) is not None and len(halts.halts) == 1)
+    halting.release(done.halt.pk, "over", operator)
+    known(0)
+
+
+def test_a_kill_by_file_can_ask_for_flat_positions(gatekeeper: Process, gate: OrderGate, var: Path) -> None:
+    KillFile().write("by hand", "night watch", flatten=True)
+    eventually(lambda: gate.read().flatten)
+    eventually(lambda: not (var / "kill").exists())
+    assert kill_switch.state().flatten
+    assert gate.read().flatten
 
 
 def test_a_change_by_plain_sql_is_seen_without_a_notify(gatekeeper: Process, gate: OrderGate) -> None:
