@@ -104,6 +104,21 @@ class AccountState(msgspec.Struct):
                 return Denial(code=f"account_{name}", message=message, figure=figure, limit=Decimal(limit))
         return None
 
+    def used(self) -> list[tuple[str, Decimal, str | None]]:
+        """What is used of each limit that an account may have now; of positions, the symbol that comes to most."""
+        reaches = reach(self.holdings, self.openings)
+        symbols: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for one in reaches:
+            symbols[one.symbol] += one.value
+        most = max(symbols, key=lambda symbol: symbols[symbol], default=None)
+        return [
+            ("max_gross_exposure", sum(symbols.values(), _ZERO), None),
+            ("max_net_exposure", max(net_exposure(reaches, side) for side in Side), None),
+            ("max_position_value", symbols[most] if most else _ZERO, most),
+            ("max_open_orders", Decimal(len(self.openings)), None),
+            ("max_daily_loss", self.loss, None),
+        ]
+
     def _figures(self, asked: Sequence[Opening]) -> Iterable[tuple[str, str, Decimal]]:
         """Each limit's name, what is measured, and the figure if the orders left."""
         yield "max_daily_loss", "the account lost since 00:00 UTC", self.loss

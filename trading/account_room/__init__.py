@@ -1,0 +1,1 @@
+"""Whole accounts as a person sees them: their limits, what is used of them, and their breakers."""
