@@ -108,6 +108,7 @@ class PaperTradingSession:
         self._draining = False
         self._failure: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._resumed_for: str | None = None
 
     # Verbs from outside; safe from any thread.
 
@@ -156,7 +157,13 @@ class PaperTradingSession:
             data = {"code": "resumed", "num_bars": self.engine.bars}
             self.engine.records.append(Record(Kind.RISK_RESUMED, self._now(), reason=reason, data=data))
             self.engine.renew()
-            self._journal.post()
+            self._resumed_for = reason
+            self._wake.set()
+
+    def _renew(self) -> None:
+        """Trade again where a person wanted it; between two bars, so that a replay knows what had been looked at."""
+        reason, self._resumed_for = self._resumed_for, None
+        if reason is not None:
 
     def _on_ledger_failure(self, error: Exception) -> None:
         self._call(self._fail, error)
@@ -222,11 +229,13 @@ class PaperTradingSession:
                     self._silence.heard()
                     await self._on_bar(bar)
                     await self._journal.keep_up()
+                    self._renew()
                 else:
                     self._desk.drain()
                     await self._pursue([*self._silence.effects(), *self.engine.go_on()])
                     self._journal.post()
                 if self._is_over():
+                    self._renew()
                     return
         self._is_over()
 

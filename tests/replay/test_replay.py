@@ -45,7 +45,7 @@ def bars(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(write_bars(tmp_path_factory.mktemp("bars") / "bars.csv", minutes=240))
 
 
-def made(house: Gatehouse, document: dict[str, Any], feed: Feed | None = None) -> PaperTradingSession:
+def made(house: Gatehouse, document: dict[str, Any], feed: Feed | None = None, **options: Any) -> PaperTradingSession:
     """A session of a recipe in this process."""
     read = recipes.parse(document)
     parts = runner.assemble(read)
@@ -62,6 +62,7 @@ def made(house: Gatehouse, document: dict[str, Any], feed: Feed | None = None) -
         brokerage=parts.brokerage,
         stop_on_kill=read.session.stop_on_kill_switch,
         interval=parts.feed.interval,
+        **options,
     )
 
 

@@ -142,6 +142,25 @@ VENUES = st.fixed_dictionaries(
     },
 )
 
+_LIMITS = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_daily_loss": st.just(500),
+        "max_drawdown": st.just("0.02"),
+        "max_symbol_loss": st.just(300),
+        "max_trades_per_day": st.just(2),
+        "max_consecutive_losses": st.just(1),
+        "max_minutes_in_position": st.just(180),
+        "max_open_orders": st.just(3),
+    },
+)
+_SAFE = {"on_breach": "safe_mode"}
+_ON_BREACH = st.sampled_from(
+    [{}, _SAFE, {**_SAFE, "exit_positions": True}, {**_SAFE, "exit_positions": True, "resume": "manual"}]
+)
+#: Limits of which a run may break some, and what it does then.
+LIMITS = st.builds(lambda limits, on_breach: {**limits, **on_breach}, _LIMITS, _ON_BREACH)
+
 
 def brokerage(settings):
     made = SimulatedBrokerage(starting_cash=CASH, **settings)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 
+from risk.agent import RiskManagementAgent
 from risk.limits import RiskLimits
-from risk.manager import RiskManager
-from tests.trading.drawn import SYMBOLS, TIMERS, VENUES, WANTED, Replayed, brokerage, markets
+from tests.trading.drawn import LIMITS, SYMBOLS, TIMERS, VENUES, WANTED, Replayed, brokerage, markets
 from tests.trading.sessions import CASH
 from trading.backtest import Curve, drive
 from trading.engine.engine import Engine
@@ -15,33 +15,33 @@ from trading.engine.orders import Side
 from trading.engine.records import Kind, ledger_hash
 
 
-def driven(key, bars, wanted, timers, venue):
-    check = RiskManager(RiskLimits()).check_pretrade
+def driven(key, bars, wanted, timers, venue, limits):
+    agent = RiskManagementAgent(RiskLimits(**{**limits, "on_breach": "safe_mode"}), CASH)
     account = AccountType(venue["account"])
-    machine = Engine(key, Replayed(wanted, timers), check, SYMBOLS, CASH, account=account)
+    machine = Engine(key, Replayed(wanted, timers), agent, SYMBOLS, CASH, account=account)
     made = brokerage(venue)
     drive(machine, made, iter(bars), Curve())
     return machine, made
 
 
 @settings(max_examples=60, deadline=None)
-@given(markets(), WANTED, TIMERS, VENUES)
-def test_the_venue_and_the_engine_agree_and_nothing_is_left_open(bars, wanted, timers, venue):
-    machine, made = driven("first", bars, wanted, timers, venue)
+@given(markets(), WANTED, TIMERS, VENUES, LIMITS)
+def test_the_venue_and_the_engine_agree_and_nothing_is_left_open(bars, wanted, timers, venue, limits):
+    machine, made = driven("first", bars, wanted, timers, venue, limits)
     assert made.query_account().cash == machine.cash
     held = {one.symbol: one.qty for one in made.query_positions()}
     assert held == {symbol: position.qty for symbol, position in machine.portfolio.held.items()}
     assert machine.open_orders() == []
     assert machine.committed == 0
     assert not machine.halted
-    again, _ = driven("second", bars, wanted, timers, venue)
+    again, _ = driven("second", bars, wanted, timers, venue, limits)
     assert ledger_hash(again.records) == ledger_hash(machine.records)
 
 
 @settings(max_examples=60, deadline=None)
-@given(markets(), WANTED, TIMERS, VENUES)
-def test_groups_never_trade_more_than_they_share_and_reduce_only_never_opens(bars, wanted, timers, venue):
-    machine, _ = driven("run", bars, wanted, timers, venue)
+@given(markets(), WANTED, TIMERS, VENUES, LIMITS)
+def test_groups_never_trade_more_than_they_share_and_reduce_only_never_opens(bars, wanted, timers, venue, limits):
+    machine, _ = driven("run", bars, wanted, timers, venue, limits)
     filled: dict[str, object] = {}
     held = dict.fromkeys(SYMBOLS, 0)
     for record in machine.records:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from risk.agent import RiskManagementAgent
 from risk.limits import RiskLimits
 from tests.risk.sizes import method
-from tests.trading.drawn import SYMBOLS, TIMERS, VENUES, WANTED, Replayed, brokerage, markets
+from tests.trading.drawn import LIMITS, SYMBOLS, TIMERS, VENUES, WANTED, Replayed, brokerage, markets
 from tests.trading.sessions import CASH, Frames, feed_of, gatehouse, row, session
 from trading import ledger
 from trading.backtest import Curve, drive
@@ -29,9 +29,6 @@ def house(tmp_path_factory, django_db_setup):
         yield house
 
 
-LIMITS = st.fixed_dictionaries(
-    {}, optional={"max_daily_loss": st.just(500), "max_drawdown": st.just("0.02"), "max_open_orders": st.just(3)}
-)
 SIZINGS = st.sampled_from(
     [
         None,

@@ -77,7 +77,7 @@ class ReplayDriver:
         self._compare()
         self._place(effects)
         if self._watch is not None:
-            self._do_verbs()
+            self._do_verbs(inside=True)
             self._pursue(self._watch(engine, engine.portfolio.approximate_equity))
         self._compare()
 
@@ -89,7 +89,7 @@ class ReplayDriver:
 
     def _place(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
-            self._do_verbs()
+            self._do_verbs(inside=True)
             if isinstance(effect, Submit | Replace):
                 order = effect.order if isinstance(effect, Submit) else effect.by
                 if order.status is not OrderStatus.INTENDED:
@@ -105,8 +105,8 @@ class ReplayDriver:
 
     # What was done to the run.
 
-    def _do_verbs(self) -> None:
-        while (verb := self._tape.verb(self.engine.bars)) is not None:
+    def _do_verbs(self, inside: bool = False) -> None:
+        while (verb := self._tape.verb(self.engine.bars, inside)) is not None:
             if verb.kind == Kind.RUN_STATUS:
                 self._drain(verb.reason)
             elif verb.kind == Kind.RISK_RESUMED:

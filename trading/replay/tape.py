@@ -13,6 +13,8 @@ from trading.ledger.events import canonical, decode, encode
 
 #: Of how a run was operated, these alone matter to what it did.
 _DRAINING: Final = "draining"
+#: Verbs that come between two bars, once the first has been looked at.
+_BETWEEN: Final = frozenset({Kind.RISK_RESUMED, Kind.FEED_SILENT})
 _VERBS: Final = frozenset({Kind.RUN_STATUS, Kind.KILL_ENGAGED, Kind.FEED_SILENT, Kind.HALTED, Kind.FLATTENING})
 _NOT_REPLAYED: Final = frozenset({Kind.EQUITY})
 
@@ -113,10 +115,11 @@ class Tape:
         self._unfinished = unfinished
         self.compared = 0
 
-    def verb(self, bars: int) -> Fact | None:
-        """The verb that comes next and had come by now, after so many bars; it is taken."""
+    def verb(self, bars: int, inside: bool) -> Fact | None:
+        """The verb that comes next and had come by now, after so many bars, or ``inside`` the last of them; it is
+        taken."""
         fact = self._next
-        if fact is None or not fact.is_verb or fact.at_bar > bars:
+        if fact is None or not fact.is_verb or fact.at_bar > bars or (inside and fact.kind in _BETWEEN):
             return None
         self._forward()
         return fact
