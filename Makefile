@@ -37,9 +37,10 @@ bench: setup-dev
 bench-peers: setup-dev
 	@$(PYTHON) -m bench.peers --peers --rounds $(ROUNDS) --cases $(CASES)
 
-# About nine minutes for the kill itself, then the same with parts of the stack gone; docs/performance.md.
+# About nine minutes for the kill itself, then some twenty with parts of the stack gone; docs/performance.md.
 kill-drill: setup-dev
 	@$(PYTHON) -m bench.kill --sessions $(SESSIONS) --tries $(TRIES)
+	@$(PYTHON) -m bench.kill_scenarios --tries $(TRIES)
 
 lock: setup-dev
 	$(LOCK) requirements.in --output-file requirements.txt

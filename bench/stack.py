@@ -93,11 +93,14 @@ def _belongs_to(process: psutil.Process, var: Path) -> bool:
 
 
 @contextmanager
-def started() -> Iterator[Stack]:
-    """`alphaswarm up --no-demo` in a fresh folder on a free port; ended and removed afterwards, Ctrl-C included."""
+def started(**extra: str) -> Iterator[Stack]:
+    """`alphaswarm up --no-demo` in a fresh folder on a free port; ended and removed afterwards, Ctrl-C included.
+
+    ``extra`` are more variables of its environment.
+    """
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     var = Path(tempfile.mkdtemp(prefix="as-bench-"))
-    environment = clean_environment(var)
+    environment = {**clean_environment(var), **extra}
     command = [sys.executable, "manage.py", "up", "--port", str(free_port()), "--no-demo", "--json"]
     process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, start_new_session=True)
     try:
