@@ -147,23 +147,3 @@ def test_in_safe_mode_it_runs_again_with_the_next_bar(house: Gatehouse) -> None:
     assert summary.status == "completed"
     assert codes(over)[:2] == ["max_feed_silence_seconds", "resumed"]
     assert statuses(over) == ["cancelled", "cancelled"]
-
-
-def test_a_market_that_is_closed_is_no_silence(house: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = 1_700_000_000_000_000_000  # a Tuesday, 22:13 UTC
-    monkeypatch.setattr(PaperTradingSession, "_now", lambda self: closed)
-    woken: list[bool] = []
-
-    def wait(over: PaperTradingSession) -> None:
-        due = over._silence._due
-
-        def noted() -> None:
-            due()
-            woken.append(True)
-
-        over._silence._due = noted  # type: ignore[method-assign]
-        over._silence._wait()
-        eventually(lambda: len(woken) > 1)
-
-    over, summary = traded(house, SILENT, {}, symbol="SPY", event_time=False)
-    assert (summary.status, codes(over)) == ("completed", [])
