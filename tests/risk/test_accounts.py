@@ -8,8 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
+from django.urls import reverse
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from hypothesis import given
 from hypothesis import strategies as st
@@ -200,3 +202,47 @@ def test_a_breaker_trips_once_updates_have_been_missing_for_too_long() -> None:
     assert not breaker.updates("a", False, MOST_SILENCE)
     assert not breaker.updates("b", False, MOST_SILENCE * 2 - 1)
     assert breaker.updates("a", False, MOST_SILENCE * 2) == "order updates have been down for 30 s"
+
+
+# The pages.
+
+
+@pytest.fixture
+def browser(owner: User) -> Client:
+    client = Client()
+    client.force_login(owner)
+    return client
+
+
+def test_the_page_shows_limits_and_breakers(browser: Client, tripped: Account) -> None:
+    page = browser.get(reverse("ui:accounts")).content.decode()
+    assert "Max gross exposure" in page
+    assert "5 calls in a row failed" in page
+    assert reverse("ui:breaker_reset", args=["alpaca-paper"]) in page
+
+
+def test_the_form_tightens_without_a_code_and_loosens_with_one(
+    browser: Client, limited: Account, device: TOTPDevice
+) -> None:
+    path = reverse("ui:account_limits", args=["alpaca-paper"])
+    form = {"max_gross_exposure": "500", "max_open_orders": "5", "reason": "a wild day"}
+    assert browser.post(path, form).status_code == 302
+    looser = {**form, "max_gross_exposure": "900"}
+    assert browser.post(path, looser).status_code == 422
+    assert browser.post(path, {**form, "max_gross_exposure": "much"}).status_code == 422
+    assert limits()["max_gross_exposure"] == "500"
+    assert browser.post(path, {**looser, "code": code_of(device)}).status_code == 302
+    assert limits()["max_gross_exposure"] == "900"
+
+
+def test_the_form_of_a_breaker_resets_it_with_a_code(browser: Client, tripped: Account, device: TOTPDevice) -> None:
+    path = reverse("ui:breaker_reset", args=["alpaca-paper"])
+    assert browser.post(path, {"reason": "it is back"}).status_code == 422
+    assert Account.objects.get().breaker_open
+    assert browser.post(path, {"reason": "it is back", "code": code_of(device)}).status_code == 302
+    assert not Account.objects.get().breaker_open
+
+
+def test_an_account_that_nobody_shares_has_no_form(browser: Client) -> None:
+    assert browser.get(reverse("ui:account_limits", args=["sim-paper"])).status_code == 404
+    assert browser.get(reverse("ui:breaker_reset", args=["alpaca-paper"])).status_code == 404
