@@ -105,10 +105,10 @@ class PaperTradingSession:
         )
         self._silence = Silence(engine, self._wake, self._now, listens=not event_time)
         self._ending: Ending | None = None
+        self._resumed_for: str | None = None
         self._draining = False
         self._failure: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._resumed_for: str | None = None
 
     # Verbs from outside; safe from any thread.
 
@@ -154,9 +154,6 @@ class PaperTradingSession:
     def _resume(self, resumes: int, reason: str) -> None:
         if resumes > self._lease.resumes and not self._draining:
             self._lease.resumes = resumes
-            data = {"code": "resumed", "num_bars": self.engine.bars}
-            self.engine.records.append(Record(Kind.RISK_RESUMED, self._now(), reason=reason, data=data))
-            self.engine.renew()
             self._resumed_for = reason
             self._wake.set()
 
@@ -164,6 +161,9 @@ class PaperTradingSession:
         """Trade again where a person wanted it; between two bars, so that a replay knows what had been looked at."""
         reason, self._resumed_for = self._resumed_for, None
         if reason is not None:
+            data = {"code": "resumed", "num_bars": self.engine.bars}
+            self.engine.records.append(Record(Kind.RISK_RESUMED, self._now(), reason=reason, data=data))
+            self.engine.renew()
 
     def _on_ledger_failure(self, error: Exception) -> None:
         self._call(self._fail, error)
@@ -226,16 +226,16 @@ class PaperTradingSession:
                     return
                 if bar is not None:
                     await self._heed.withdrawn()
+                    self._renew()
                     self._silence.heard()
                     await self._on_bar(bar)
                     await self._journal.keep_up()
-                    self._renew()
                 else:
                     self._desk.drain()
+                    self._renew()
                     await self._pursue([*self._silence.effects(), *self.engine.go_on()])
                     self._journal.post()
                 if self._is_over():
-                    self._renew()
                     return
         self._is_over()
 
