@@ -11,6 +11,7 @@ import pytest
 from django.db import OperationalError
 
 from brokers.alpaca.adapter import AlpacaBrokerage
+from risk.alerts.raising import written
 from risk.kill_file import KillFile
 from tests.engine.builders import Script, buy
 from tests.ledger.builders import Trading
@@ -41,6 +42,10 @@ def hasty(monkeypatch):
     monkeypatch.setattr(clearing, "PATIENCE_SECONDS", 5.0)
     monkeypatch.setattr(watchlist, "ANSWER_SECONDS", 0.0)
     monkeypatch.setattr(sweeper, "RETRY_SECONDS", (0.0, 0.0))
+    yield
+    # What was begun in threads is over before the database goes.
+    assert written(10)
+    eventually(lambda: all(thread.name != "lease-keeper" for thread in threading.enumerate()))
 
 
 @pytest.fixture
@@ -250,7 +255,7 @@ def left_behind(market: Market, status: str = "interrupted", known: bool = True)
         outside.submit_order(order)
         outside.close()
         records.append(trading.step(order, OrderStatus.ACCEPTED, Kind.ORDER_ACCEPTED))
-        order.venue_order_id = next(iter(market.stub.book.orders))
+        order.venue_order_id = market.stub.book.by_client_id(order.client_order_id).id
     ledger.append_now(run.pk, [*records, trading.status(status, "its owner was lost")], token=lease.token)
     return run
 
@@ -278,12 +283,28 @@ def test_a_venue_that_does_not_tell_what_became_of_an_order_leaves_it_open_in_th
     assert run.orders.get().status == "accepted"
 
 
-def test_a_venue_that_keeps_an_order_open_is_not_called_empty(market, monkeypatch):
+def test_an_order_that_the_venue_does_not_let_go_of_keeps_no_other_from_being_written(market, monkeypatch):
     monkeypatch.setattr(clearing, "PATIENCE_SECONDS", 0.2)
-    left_behind(market)
-    market.stub.faults.plan("refuse_error", times=10_000, where="DELETE")
-    with pytest.raises(NotEmpty, match="1 orders are still open"):
+    stuck, other = left_behind(market), left_behind(market)
+    [name] = [one["id"] for one in market.journal("order") if one["client_order_id"].startswith(stuck.id.hex)]
+    market.stub.faults.plan("refuse_error", times=10_000, where=f"DELETE /v2/orders/{name}")
+    with pytest.raises(NotEmpty, match=f"{stuck.id.hex}-1"):
         swept()
+    assert (stuck.orders.get().status, other.orders.get().status) == ("accepted", "cancelled")
+
+
+def test_a_run_that_fails_again_and_again_does_not_delay_another(house, market, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeper, "RETRY_SECONDS", (600.0, 600.0))
+    lost = left_behind(market)
+    market.stub.call(market.stub.book.orders.clear)
+    guard = Sweeper(house.gate, KillFile(tmp_path / "kill"))
+    guard.round()
+    guard.wait()
+    assert lost.orders.get().status == "accepted"
+    other = left_behind(market)
+    guard.round()
+    guard.wait()
+    assert other.orders.get().status == "cancelled"
 
 
 def test_with_the_database_away_the_venue_is_told_and_the_ledger_afterwards(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from brokers.enduring import Enduring, OutOfReach
 from brokers.sightings import VenueOrder
@@ -36,9 +36,8 @@ def clear(venue: Enduring, is_meant: Callable[[VenueOrder], bool], all_if_need_b
     while empty < EMPTY_READS:
         shown = [order for order in venue.query_open_orders() if is_meant(order)]
         empty = 0 if shown else empty + 1
-        for order in shown:
-            withdrawn.add(order.venue_order_id)
-            why = _withdraw(venue, order, all_if_need_be) or why
+        withdrawn.update(order.venue_order_id for order in shown)
+        why = _withdraw(venue, shown, all_if_need_be) or why
         if time.monotonic() > give_up:
             raise NotEmpty(f"{len(shown)} orders are still open at the venue. {why}".rstrip())
         if empty < EMPTY_READS:
@@ -46,16 +45,16 @@ def clear(venue: Enduring, is_meant: Callable[[VenueOrder], bool], all_if_need_b
     return len(withdrawn)
 
 
-def _withdraw(venue: Enduring, order: VenueOrder, all_if_need_be: bool) -> str:
-    """Ask once; why it was not taken. Whatever that is, the others are asked for too."""
-    try:
-        venue.withdraw(order)
-    except OutOfReach as error:
-        if not all_if_need_be:
-            return str(error)
-        log.warning("%s: all orders of the account are cancelled", error)
+def _withdraw(venue: Enduring, orders: Iterable[VenueOrder], all_if_need_be: bool) -> str:
+    """Ask once for each; why one was not taken. Whatever that is, the others are asked for too."""
+    why, out_of_reach = "", False
+    for order in orders:
+        try:
+            venue.withdraw(order)
+        except VenueError as error:
+            log.warning("order %s could not be withdrawn: %s", order.client_order_id, error)
+            why, out_of_reach = str(error), out_of_reach or isinstance(error, OutOfReach)
+    if out_of_reach and all_if_need_be:
+        log.warning("every order of the account is cancelled, for some can be reached in no other way")
         venue.cancel_all()
-    except VenueError as error:
-        log.warning("order %s could not be withdrawn: %s", order.client_order_id, error)
-        return str(error)
-    return ""
+    return why

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
 
@@ -88,17 +89,24 @@ class Sweeper:
 
 
 class _Errand:
-    """The sweeping of one brokerage: never twice at once, and ever less often while it fails."""
+    """The sweeping of one brokerage: never twice at once, and ever less often while the same runs fail."""
 
     def __init__(self, brokerage: str) -> None:
         self._brokerage = brokerage
         self._thread: threading.Thread | None = None
         self._next = 0.0
         self._pause = RETRY_SECONDS[0]
+        self._tried: set[UUID] = set()
 
     def begin(self, runs: Mapping[Watched, str], *, killed: bool, away: bool) -> None:
-        if time.monotonic() < self._next or (self._thread is not None and self._thread.is_alive()):
+        if self._thread is not None and self._thread.is_alive():
             return
+        ids = {run.run_id for run in runs}
+        if not ids <= self._tried:
+            self._next, self._pause = 0.0, RETRY_SECONDS[0]
+        if time.monotonic() < self._next:
+            return
+        self._tried = ids
         self._thread = threading.Thread(target=self._work, args=(runs, killed, away), name="sweep", daemon=True)
         self._thread.start()
 
@@ -139,9 +147,16 @@ def sweep(brokerage: str, runs: Mapping[Watched, str], *, killed: bool, away: bo
             return
         try:
             venue.reach()
-            count = clear(venue, lambda order: any(run.sent(order) for run in meant), all_if_need_be=killed)
-            log.warning("%d orders of %d runs at %s were withdrawn from outside", count, len(meant), meant[0].venue)
+            left: NotEmpty | None = None
+            try:
+                count = clear(venue, lambda order: any(run.sent(order) for run in meant), all_if_need_be=killed)
+                log.warning("%d orders of %d runs at %s were withdrawn from outside", count, len(meant), meant[0].venue)
+            except NotEmpty as error:
+                # What one order does not let go of is not to keep the others from being written.
+                left = error
             _book(taken, runs, venue)
+            if left is not None:
+                raise left
         finally:
             venue.close()
     finally:

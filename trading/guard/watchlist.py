@@ -18,20 +18,21 @@ ANSWER_SECONDS: Final = 3.0
 #: A session that has said so needs this long at most to see its orders closed, or to give up.
 DRAIN_SECONDS: Final = 30.0
 
-_RUNS: Final = """
-    SELECT runs.id, runs.status, runs.venue, coalesce(runs.recipe ->> 'brokerage', '{}'),
+# Written out, so that the index over open orders is seen to hold them.
+_OPEN: Final = "('intended', 'submitted', 'accepted', 'partially_filled', 'pending_cancel', 'unknown')"
+_RUNS: Final = f"""
+    SELECT runs.id, runs.status, runs.venue, coalesce(runs.recipe ->> 'brokerage', '{{}}'),
            coalesce((runs.recipe -> 'session' ->> 'stop_on_kill_switch')::boolean, true),
            runs.account, coalesce((SELECT name FROM bots WHERE bots.id = runs.bot_id), ''),
-           open.count, open.unasked, coalesce(open.venue_order_ids, '{}')
+           open.count, open.unasked, coalesce(open.venue_order_ids, '{{}}')
       FROM runs, LATERAL (
            SELECT count(*), count(*) FILTER (WHERE orders.status <> 'pending_cancel') AS unasked,
                   array_agg(orders.venue_order_id) FILTER (WHERE orders.venue_order_id IS NOT NULL) AS venue_order_ids
-             FROM orders WHERE orders.run_id = runs.id AND orders.status = ANY(%(open)s)) AS open
+             FROM orders WHERE orders.run_id = runs.id AND orders.status IN {_OPEN}) AS open
      WHERE runs.mode <> 'backtest'
        AND (runs.status = ANY(%(owned)s)
-            OR runs.id IN (SELECT run_id FROM orders WHERE orders.status = ANY(%(open)s)))
+            OR runs.id IN (SELECT run_id FROM orders WHERE orders.status IN {_OPEN}))
 """
-_OPEN: Final = ["intended", "submitted", "accepted", "partially_filled", "pending_cancel", "unknown"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ class Watched:
 
 def watched_runs() -> list[Watched]:
     with connection.cursor() as cursor:
-        cursor.execute(_RUNS, {"open": _OPEN, "owned": [status.value for status in OWNED]})
+        cursor.execute(_RUNS, {"owned": [status.value for status in OWNED]})
         return [Watched(*row[:-1], frozenset(row[-1])) for row in cursor.fetchall()]
 
 
