@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from risk.agent import RiskManagementAgent
 from risk.limits import RiskLimits
-from tests.trading.drawn import SYMBOLS, TIMERS, VENUES, WANTED, Replayed, brokerage, markets
+from tests.engine.builders import Script, request
+from tests.trading.drawn import SYMBOLS, VENUES, brokerage, markets
 from tests.trading.sessions import CASH
 from trading.backtest import Curve, drive
 from trading.engine.effects import Effect
@@ -25,13 +26,21 @@ DAY = 86_400 * 10**9
 MINUTE = 60 * 10**9
 ZERO = Decimal(0)
 
+#: One or two market orders a bar.
+WANTED = st.lists(
+    st.lists(
+        st.builds(request, st.sampled_from(Side), st.sampled_from([100, 200]), st.sampled_from(SYMBOLS)), max_size=2
+    ),
+    min_size=6,
+    max_size=28,
+)
 LIMITS = st.fixed_dictionaries(
     {},
     optional={
         "max_daily_loss": st.sampled_from([50, 500, 2000]),
         "max_drawdown": st.sampled_from(["0.001", "0.02"]),
         "max_symbol_loss": st.sampled_from([20, 300]),
-        "max_consecutive_losses": st.integers(1, 3),
+        "max_consecutive_losses": st.integers(1, 2),
         "max_minutes_in_position": st.sampled_from([60, 180, 1200]),
     },
 )
@@ -103,14 +112,14 @@ def reckoned(seen: list[Seen], records: list[Record], limits: dict[str, object])
 
 
 @settings(max_examples=60, deadline=None)
-@given(markets(), WANTED, TIMERS, VENUES, LIMITS)
-def test_the_first_breach_is_found_at_its_bar(bars, wanted, timers, venue, limits) -> None:
+@given(markets(), WANTED, VENUES, LIMITS)
+def test_the_first_breach_is_found_at_its_bar(bars, wanted, venue, limits) -> None:
     account = AccountType(venue["account"])
     witness = Witness()
-    free = Engine("run", Replayed(wanted, timers), witness, SYMBOLS, CASH, account=account)
+    free = Engine("run", Script(*wanted), witness, SYMBOLS, CASH, account=account)
     drive(free, brokerage(venue), iter(bars), Curve())
     watched = RiskManagementAgent(RiskLimits(**limits), CASH)
-    machine = Engine("run", Replayed(wanted, timers), watched, SYMBOLS, CASH, account=account)
+    machine = Engine("run", Script(*wanted), watched, SYMBOLS, CASH, account=account)
     drive(machine, brokerage(venue), iter(bars), Curve())
     found = reckoned(witness.seen, free.records, limits)
     if found is None:
