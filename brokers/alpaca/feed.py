@@ -47,7 +47,7 @@ class AlpacaBars:
         self._last: dict[str, int] = {}
         self._spelled: dict[str, str] = {}
         self._take: Callable[[Bar], None] = lambda bar: None
-        self._halted: dict[str, str] = {}
+        self._halted: dict[str, tuple[int, str]] = {}
         self._since = 0
         self._up = threading.Event()
         self._stream: BarStream | None = None
@@ -60,7 +60,7 @@ class AlpacaBars:
 
     @property
     def halted(self) -> dict[str, str]:
-        return dict(self._halted)
+        return {symbol: why for symbol, (_, why) in self._halted.copy().items()}
 
     def start(self, symbols: Sequence[str], take: Callable[[Bar], None]) -> None:
         if not all(self._keys):
@@ -142,7 +142,8 @@ class AlpacaBars:
         if symbol is None:
             return
         if code in _HALTED:
-            self._halted[symbol] = " ".join(part for part in (row.get("sm"), row.get("rm")) if part) or code
+            since = row["t"].seconds * NANOS_PER_SECOND
+            self._halted[symbol] = since, " ".join(part for part in (row.get("sm"), row.get("rm")) if part) or code
         elif code in _TRADING:
             self._halted.pop(symbol, None)
 
@@ -151,6 +152,9 @@ class AlpacaBars:
         if symbol is None or time <= self._last.get(symbol, -1):
             return
         self._last[symbol] = time
+        if symbol in self._halted and time > self._halted[symbol][0]:
+            # It trades: its resumption was told while the connection was lost.
+            del self._halted[symbol]
         self._take(Bar(symbol, time, *(float(row[name]) for name in ("o", "h", "l", "c", "v"))))
 
 

@@ -148,6 +148,28 @@ async def test_a_halt_at_alpaca_is_known_until_trading_resumes():
     assert "Trading Halt" in halted["AAPL.NASDAQ"].message
 
 
+async def test_a_symbol_that_trades_again_is_not_halted_whoever_missed_the_word():
+    def halt(stub: AlpacaStub, feed: AlpacaFeed) -> None:
+        stub.call(stub.trading_status, "AAPL", True, minute(2))
+        once(lambda: feed.signs.halted, lambda: stub.call(stub.bar, "AAPL", minute(3), PRICES))()
+        once(lambda: bool(feed.signs.halted), lambda: stub.call(stub.bar, "AAPL", minute(1), PRICES))()
+        once(lambda: not feed.signs.halted, lambda: seen.append(feed.signs.halted))()
+
+    seen: list[object] = []
+    with serving(AlpacaStub()) as stub:
+        feed = AlpacaFeed(["AAPL"], api_key=KEY, secret_key=SECRET, data_url=stub.url)
+        wake = asyncio.Event()
+        acting = asyncio.create_task(
+            asyncio.to_thread(once(lambda: any(stub._data.values()), lambda: halt(stub, feed)))
+        )
+        async with asyncio.timeout(20), aclosing(feed.stream(wake)) as stream:
+            acting.add_done_callback(lambda _: wake.set())
+            async for bar in stream:
+                if bar is None:
+                    break
+    assert seen == [{}]
+
+
 async def test_a_lost_feed_goes_on_with_what_the_cache_has_learned_since(tmp_path):
     cache = tmp_path / "cache.csv"
     first = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1)
@@ -155,7 +177,9 @@ async def test_a_lost_feed_goes_on_with_what_the_cache_has_learned_since(tmp_pat
     def keep(stub: AlpacaStub, venue: ExitStack) -> None:
         stub.call(stub.bar, "AAPL", first - timedelta(minutes=2), PRICES)
         venue.close()
-        rows = [f"{(first + timedelta(minutes=n)).isoformat()},AAPL,10,10,10,{10 + n},5" for n in (-9, -8, -2, -1, 0, 5)]
+        rows = [
+            f"{(first + timedelta(minutes=n)).isoformat()},AAPL,10,10,10,{10 + n},5" for n in (-9, -8, -2, -1, 0, 5)
+        ]
         cache.write_text("\n".join(["timestamp,symbol,open,high,low,close,volume", *rows]))
 
     with ExitStack() as venue:
