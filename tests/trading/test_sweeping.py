@@ -19,7 +19,7 @@ from tests.risk.waiting import eventually
 from tests.trading.places import SYMBOL, Market, Tws, open_market
 from tests.trading.sessions import Gatehouse, minutes, new_run, row, session, statuses
 from tests.venues import alpaca, tradier
-from trading import ledger, runner
+from trading import account_book, ledger, runner
 from trading.engine.orders import OrderStatus
 from trading.engine.records import Kind
 from trading.guard import clearing, sweeper, watchlist
@@ -46,6 +46,8 @@ def hasty(monkeypatch):
     # What was begun in threads is over before the database goes.
     assert written(10)
     eventually(lambda: all(thread.name != "lease-keeper" for thread in threading.enumerate()))
+    account_book.book().close()
+    account_book._book.cache_clear()
 
 
 @pytest.fixture
