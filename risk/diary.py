@@ -101,6 +101,7 @@ class Diary(msgspec.Struct):
             self.stays[symbol] = Stay(time, fill.realized_pnl, ZERO if turns else fill.fee)
 
     def send(self, order: OrderRecord, time: int) -> None:
+        self.forget(time)
         self.sent.append(Sent(time, order.id))
 
     def end(self, order: OrderRecord) -> None:

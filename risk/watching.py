@@ -136,7 +136,7 @@ class TradesPerDay(Limit):
     code, unit = "max_trades_per_day", "count"
 
     def is_near(self, run: Context, equity: float) -> bool:
-        return self._figure() > self.limit
+        return self._figure() > self._near
 
     def read(self, run: Context) -> Reading:
         return Reading(Decimal(self._figure()))
@@ -163,7 +163,7 @@ class ConsecutiveLosses(Limit):
     code, unit = "max_consecutive_losses", "count"
 
     def is_near(self, run: Context, equity: float) -> bool:
-        return self._diary.losses > self.limit
+        return self._diary.losses > self._near
 
     def read(self, run: Context) -> Reading:
         return Reading(Decimal(self._diary.losses))
@@ -178,8 +178,8 @@ class MinutesInPosition(Limit):
     code, unit = "max_minutes_in_position", "minutes"
 
     def is_near(self, run: Context, equity: float) -> bool:
-        now, near = run.now, self._near
-        return any((now - stay.since) / _NANOS_PER_MINUTE >= near for stay in self._diary.stays.values())
+        youngest = run.now - self._near * _NANOS_PER_MINUTE
+        return any(stay.since <= youngest for stay in self._diary.stays.values())
 
     def read(self, run: Context) -> Reading:
         ages = (Reading(_minutes(run.now - stay.since), symbol) for symbol, stay in self._diary.stays.items())
@@ -195,9 +195,8 @@ class RejectRate(Limit):
     code, unit = "max_reject_rate", "fraction"
 
     def is_near(self, run: Context, equity: float) -> bool:
-        diary = self._diary
-        diary.forget(run.now)
-        return len(diary.rejected) > self.limit * len(diary.sent)
+        # Whatever the rate is, there is none without a reject.
+        return bool(self._diary.rejected)
 
     def read(self, run: Context) -> Reading:
         diary = self._diary
