@@ -155,7 +155,8 @@ class AccountBook:
     def _wait_for_work(self) -> bool:
         with self._changed:
             self._changed.wait_for(lambda: self._asked or self._trips or self._closed)
-            return not self._closed
+            # A breaker that has tripped is made known first.
+            return bool(self._trips) or not self._closed
 
     def _connected(self) -> Database:
         if self._database is None or self._database.closed:
@@ -201,11 +202,17 @@ class AccountBook:
 
 @cache
 def _book(pid: int) -> AccountBook:
-    made = AccountBook(conninfo())
-    atexit.register(made.close)
-    return made
+    atexit.register(close)
+    return AccountBook(conninfo())
 
 
 def book() -> AccountBook:
     """The account book of this process; a forked child gets its own."""
     return _book(os.getpid())
+
+
+def close() -> None:
+    """End this process's book, if there is one; who asks again gets another."""
+    if _book.cache_info().currsize:
+        book().close()
+        _book.cache_clear()

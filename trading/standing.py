@@ -144,15 +144,16 @@ class Standing:
                 figures.market_open = await self._brokerage.query_market_open_async()
             except (VenueError, TimeoutError, OSError) as error:
                 figures.pause = min(figures.pause * 2, LONGEST_PAUSE)
-                figures.ask_at = time.monotonic() + figures.pause
                 figures.trouble = f"the venue does not tell the account: {error}"
                 self.heard(error)
             else:
                 figures.at, figures.pause, figures.trouble = time.monotonic(), POLL_SECONDS, ""
                 self.answered()
+            figures.ask_at = time.monotonic() + figures.pause
         believed = time.monotonic() - figures.at < BELIEVED_SECONDS
         account = figures.account if believed else None
         self._conditions.buying_power = None if account is None else account.buying_power
+        self._conditions.heard_at = figures.at
         self._conditions.market_open = figures.market_open if believed else None
         return figures
 
