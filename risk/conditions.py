@@ -7,11 +7,17 @@ withheld by the gate and a replay of the run needs no world. Orders that only re
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
+from risk.clock import Clock
 from trading.engine.orders import OrderRecord
 from trading.engine.risk import Denial
+
+#: Seconds after which a broker's figures are sure to count an order.
+SETTLING: Final = 5.0
+_ZERO: Final = Decimal(0)
 
 
 class Conditions(msgspec.Struct):
@@ -20,17 +26,48 @@ class Conditions(msgspec.Struct):
     ``blocked`` is why nothing new may be opened at all (an open breaker, a silent feed), empty while all is well;
     ``symbols`` says so of single symbols (a halt at the venue). ``buying_power`` is the broker's own figure, None where
     it was not asked for. ``market_open`` is what the venue's own clock says, None where it has none or could not be
-    asked: then the exchange's calendar decides.
+    asked: then the exchange's calendar decides. ``clock`` is None in event time.
+
+    The broker's figure is some seconds old, so ``sent`` keeps what orders that left meanwhile tie up: by id, the
+    monotonic time at which they left and the money. A figure that was heard at ``heard_at`` knows of those that left
+    `SETTLING` seconds before.
     """
 
     blocked: Denial | None = None
     symbols: dict[str, Denial] = {}
     buying_power: Decimal | None = None
     market_open: bool | None = None
+    heard_at: float = 0.0
+    sent: dict[str, tuple[float, Decimal]] = {}
+    clock: Clock | None = None
+
+    def leaves(self, order: OrderRecord, now: float) -> None:
+        """An order leaves, at monotonic time ``now``."""
+        if self.buying_power is not None and order.collateral:
+            for order_id, (at, _) in list(self.sent.items()):
+                if at < self.heard_at - SETTLING:
+                    self.sent.pop(order_id, None)
+            self.sent[order.id] = now, order.collateral
 
 
 def refusal(order: OrderRecord, conditions: Conditions) -> Denial | None:
     """Why this order may not leave now; None also for one that only reduces."""
     if not order.collateral:
         return None
-    return conditions.blocked or conditions.symbols.get(order.symbol)
+    denial = conditions.blocked or conditions.symbols.get(order.symbol) or _unpaid(order, conditions)
+    if denial is None and conditions.clock is not None:
+        return conditions.clock.refusal(order, conditions.market_open)
+    return denial
+
+
+def _unpaid(order: OrderRecord, conditions: Conditions) -> Denial | None:
+    """What the order opens is more than the broker says that the account can still buy."""
+    if conditions.buying_power is None:
+        return None
+    known = conditions.heard_at - SETTLING
+    gone = sum((money for key, (at, money) in list(conditions.sent.items()) if at >= known and key != order.id), _ZERO)
+    left = conditions.buying_power - gone
+    if order.collateral <= left:
+        return None
+    message = f"the order needs {order.collateral:.2f}, the broker has {left:.2f} available"
+    return Denial(code="broker_buying_power", message=message, figure=order.collateral, limit=left)

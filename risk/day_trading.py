@@ -3,6 +3,9 @@
 A day trade opens and closes exposure in one security on one day (FINRA rule 4210(f)(8)(B)), New York's. Entries
 followed by exits are one day trade, however many fills they take, and one more with each entry after an exit; the parts
 of one order are one entry. What was held overnight is no part of it. Crypto is no security.
+
+Who names a regime says that the account is a margin account at its broker; a cash account alone is exempt. The equity
+is the run's own, and day trades are counted over this run alone.
 """
 
 from __future__ import annotations
@@ -128,7 +131,7 @@ def intraday_margin(order: OrderRecord, context: Context) -> Denial | None:
     """No entry that could make or enlarge an intraday margin deficit (FINRA rule 4210(d)(2), SR-FINRA-2025-017): with
     it and all open orders filled, the equity must cover the maintenance margin of all that is held, at any time of the
     day and not at its end alone."""
-    if context.account is not AccountType.MARGIN:
+    if context.account is AccountType.CASH:
         return None
     needed = sum((_margin(symbol, context, order) for symbol in context.symbols()), _ZERO)
     equity = context.equity
@@ -153,7 +156,7 @@ def _margin(symbol: str, context: Context, order: OrderRecord) -> Decimal:
 
 
 def _concerned(order: OrderRecord, context: Context) -> bool:
-    return context.account is AccountType.MARGIN and _instrument(order.symbol).asset is not AssetClass.CRYPTO
+    return context.account is not AccountType.CASH and _instrument(order.symbol).asset is not AssetClass.CRYPTO
 
 
 def _instrument(symbol: str, context: Context | None = None) -> Instrument:

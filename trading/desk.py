@@ -142,6 +142,7 @@ class OrderDesk:
                 self._engine.on_withheld(order, denial, *linked)
                 return
             self._engine.on_submitted(order, *linked)
+            self.conditions.leaves(order, time.monotonic())
             with tracer.start_as_current_span("broker.submit_order", attributes=self._attributes):
                 await self._send(effect, (order, *linked))
 

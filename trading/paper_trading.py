@@ -16,6 +16,7 @@ import psycopg
 from opentelemetry import trace
 
 from brokers.base import IAsyncBrokerage
+from risk.clock import Clock
 from risk.gate import OrderGate
 from risk.halts import Place, Scope
 from risk.watch import GateWatcher
@@ -70,6 +71,7 @@ class PaperTradingSession:
         interval: int = 0,
         place: Place | None = None,
         signs: FeedSigns | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.run_id = run_id
         self.engine = engine
@@ -100,6 +102,7 @@ class PaperTradingSession:
             on_trouble=self._fail,
             signs=signs,
         )
+        self._clock = self._desk.conditions.clock = clock
         self._heed = Heed(
             engine, self._desk, gate, place=place, stop_on_kill=stop_on_kill, end=self._end, now=self._now
         )
@@ -247,6 +250,8 @@ class PaperTradingSession:
     async def _on_bar(self, bar: Bar) -> None:
         with tracer.start_as_current_span("paper.session.bar", attributes=self._attributes):
             self._journal.see(bar)
+            if self._clock is not None:
+                self._clock.see(bar.symbol, bar.time + self._interval)
             if self.brokerage.on_bar(bar):
                 self._desk.drain()
             self._show("bar.received", bar.symbol, bar.time, **bar_extras(bar))

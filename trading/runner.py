@@ -16,6 +16,7 @@ from brokers.base import IAsyncBrokerage
 from brokers.sim import SimulatedBrokerage
 from risk import places
 from risk.agent import RiskManagementAgent
+from risk.clock import Clock
 from risk.gate import OrderGate
 from risk.limits import RiskLimits
 from risk.watch import gate_watcher
@@ -209,10 +210,11 @@ def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingS
         raise TradingError(f"run {run.id} was admitted as {run.mode}, and its brokerage is {parts.facts().mode}")
     parts.prepare()
     fed, options = parts.feed.summary(), parts.recipe.session
+    engine = parts.engine(run.id)
     return PaperTradingSession(
         run_id=run.id,
         lease=lease,
-        engine=parts.engine(run.id),
+        engine=engine,
         bars=parts.stream,
         brokerage=parts.brokerage,
         gate=OrderGate(places.gate()),
@@ -226,6 +228,7 @@ def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingS
         interval=parts.feed.interval,
         place=place_of(run),
         signs=parts.feed.signs if isinstance(parts.feed, LiveFeed) else None,
+        clock=None if parts.feed.event_time else Clock(parts.limits, engine.instrument),
     )
 
 

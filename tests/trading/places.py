@@ -72,7 +72,8 @@ class Market(ABC):
         brokerage["kwargs"] |= changed
         session = {"model_urn": MODEL, "pipeline_urn": PIPELINE}
         parts = {"strategy": strategy, "feed": feed, "brokerage": brokerage, "session": session}
-        return {"name": name, "universe": [SYMBOL], "risk": {}, **parts}
+        # The stub's market is open whatever the day, the exchange's calendar knows nothing of it.
+        return {"name": name, "universe": [SYMBOL], "risk": {"trade_when_closed": True}, **parts}
 
 
 class Alpaca(Market):

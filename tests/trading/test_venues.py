@@ -150,8 +150,11 @@ def test_no_order_reaches_the_venue_after_a_kill(live_stack, trader, market, rel
 
 
 @pytest.mark.parametrize("market", ["alpaca", "ibkr"], indirect=True)
-def test_the_shipped_recipe_trades_at_its_venue(live_stack, trader, market):
+def test_the_shipped_recipe_trades_at_its_venue(live_stack, trader, market, tmp_path):
     name, symbol = market.shipped
+    recipe = yaml.safe_load((PROJECT / name).read_text())
+    # The stub's market is open whatever the day.
+    recipe["risk"]["trade_when_closed"] = True
     for known in ("AAPL", "MSFT", "SPY", "IBM"):
         market.stub.trade(known, "100")
 
@@ -161,7 +164,7 @@ def test_the_shipped_recipe_trades_at_its_venue(live_stack, trader, market):
             market.bar(95.0 if minute == 64 else 100.0 + minute % 2 / 10, symbol)
         return market.journal("fill")
 
-    with shell(live_stack, name, **market.addresses) as process:
+    with shell(live_stack, written(recipe, tmp_path), **market.addresses) as process:
         orders = eventually(fall)
         run_id = orders[0]["client_order_id"].partition("-")[0]
         process.send_signal(signal.SIGINT)
