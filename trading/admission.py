@@ -91,6 +91,13 @@ def admit(
     return run
 
 
+def warnings_of(run: Run) -> list[str]:
+    """What a person should know who has started it: the symbols in which it may open nothing."""
+    halts = halting.as_halts(halting.standing())
+    found = {symbol: halts.of_symbol(symbol) for symbol in run.recipe.get("universe", ())}
+    return [f"orders in {symbol} are denied: {halt.sentence}" for symbol, halt in found.items() if halt is not None]
+
+
 def place_of(run: Run) -> Place:
     """Where a run belongs, for scoped halts."""
     place = {Scope.ACCOUNT: run.account, Scope.RUN: str(run.pk)}

@@ -15,6 +15,7 @@ from access import second_factor
 from access.auth import require
 from access.problems import Problem, invalid
 from trading import actions, frames, queries, recipes, rows
+from trading.admission import warnings_of
 from trading.engine.errors import InvalidValue, TradingError
 from trading.models import EquityPoint, Fill, Mode, Order, Run
 from trading.pages import page
@@ -69,7 +70,13 @@ def run_of(run_id: UUID, *modes: Mode) -> Run:
 def start_paper(request: HttpRequest, recipe: Recipe) -> tuple[int, dict[str, Any]]:
     with told_problems():
         run = actions.start_paper(config_of(recipe), principal=request.principal)
-    return 202, {"task_id": run.task_id, "paper_run_id": str(run.id)}
+    return 202, started(run)
+
+
+def started(run: Run) -> dict[str, Any]:
+    """A session that was started; ``warnings`` where there are any."""
+    warnings = warnings_of(run)
+    return {"task_id": run.task_id, "paper_run_id": str(run.id)} | ({"warnings": warnings} if warnings else {})
 
 
 @router.post("/paper/stop/{task_id}", auth=require("trade"))

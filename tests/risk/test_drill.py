@@ -40,3 +40,19 @@ def test_a_kill_leaves_no_session_and_no_open_order(trading: LiveStack) -> None:
     assert trading.cli_json("kill", "status")["gate"] == "engaged"
     refused = trading.cli("paper", "run", "--config", "sim_limit_ladder", "--celery", "--json")
     assert refused.returncode == 3
+
+
+def test_a_halt_of_one_session_ends_that_one_alone(trading: LiveStack) -> None:
+    halted, other = trading.cli_json("paper", "status")["items"]
+    first = halted["id"]
+    answer = trading.cli_json("halt", "run", first, "--reason", "drill")
+    print(f"halt of a session: gate {answer['halt']['gate_closed_ms']} ms, {answer['items']}")
+    [row] = [row for row in answer["items"] if row["runtime"] == "paper"]
+    assert (row["count"], row["confirmed"]) == (1, True)
+    ended = trading.cli_json("paper", "status", halted["task_id"])
+    assert (ended["status"], ended["reason"]) == ("killed", f"run {first} is halted: drill")
+    assert [item["id"] for item in trading.cli_json("paper", "status")["items"]] == [other["id"]]
+    released = trading.cli_json("halt", "release", str(answer["halt"]["id"]), "--reason", "the drill is over")
+    assert released["may_trade_again"]["would_trade"] == 0
+    assert trading.cli_json("halt", "list")["items"] == []
+    trading.cli_json("paper", "stop", "--all")

@@ -27,6 +27,7 @@ from tests.risk.test_api import device as device
 from tests.risk.test_api import owner as owner
 from tests.trading.market import recipe, replay
 from trading import actions as trading_actions
+from trading.admission import warnings_of
 from trading.models import Bot, Mode, Order, Position, Run, RunStatus
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("var", "no_gatekeeper")]
@@ -161,6 +162,12 @@ def test_nothing_starts_in_a_halted_account_or_of_a_halted_bot(
     assert not Run.objects.exists()
     halting.release(held.pk, "over", operator)
     assert trading_actions.start_paper(document, principal=operator, enqueue=False).account == "alpaca-paper"
+
+
+def test_a_session_may_start_in_a_halted_symbol_and_says_so(operator: Principal) -> None:
+    halting.halt(Scope.SYMBOL, "SPY", "news", operator)
+    assert warnings_of(running()) == ["orders in SPY are denied: symbol SPY is halted: news"]
+    assert warnings_of(running(universe=["QQQ"])) == []
 
 
 # What is open.

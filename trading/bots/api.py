@@ -13,7 +13,7 @@ from access.auth import require
 from access.problems import Problem
 from trading import rows
 from trading.actions import stop_all
-from trading.api import Cursor, Limit, Recipe, config_of, told_problems
+from trading.api import Cursor, Limit, Recipe, config_of, started, told_problems
 from trading.bots import actions, queries
 from trading.models import Bot
 
@@ -82,7 +82,7 @@ def change_bot(request: HttpRequest, bot_id: UUID, recipe: Recipe) -> dict[str, 
 def start_bot(request: HttpRequest, bot_id: UUID, body: BotPaperIn) -> tuple[int, dict[str, Any]]:
     with told_problems():
         run = actions.start_paper(_bot(bot_id), principal=request.principal, **body.dict())
-    return 202, {"paper_run_id": str(run.id), "task_id": run.task_id}
+    return 202, started(run)
 
 
 @router.post("/bots/{bot_id}/backtest", response={202: dict}, auth=require("trade"))

@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 from access.principals import cli_principal
 from alphaswarm_site.commands import BadInput, ProductCommand
 from trading import actions, host, queries, recipes, rows, runner
+from trading.admission import warnings_of
 from trading.engine.errors import InvalidValue
 from trading.management.progress import Progress
 from trading.management.running import answer_of, draining_on_signals, told_errors, wait_for_end
@@ -35,6 +36,8 @@ class Command(ProductCommand):
         with told_errors():
             recipe = runner.read_recipe(config)
             run = actions.start_paper(recipe, principal=cli_principal(), enqueue=celery)
+        for warning in warnings_of(run):
+            self.progress(warning)
         if celery:
             return {"task_id": run.task_id, "run_id": str(run.id)}
         self.progress(f"run {run.id}  {run.name}  {run.mode} on {run.venue}; Ctrl-C drains it")
