@@ -35,12 +35,18 @@ class VenuePosition(msgspec.Struct, frozen=True):
 
 
 class VenueAccount(msgspec.Struct, frozen=True):
-    """Money as the venue states it, in the account's currency."""
+    """Money as the venue states it, in the account's currency, and what it says that the account may do.
+
+    ``entitlements`` are in the venue's words, by what they are about; empty where it says nothing of them. ``blocked``
+    is why the venue lets nothing be traded, empty where it does.
+    """
 
     account: str
     cash: Decimal
     equity: Decimal
     buying_power: Decimal
+    entitlements: dict[str, str] = {}
+    blocked: str = ""
 
 
 class Venue:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import msgspec
+
 from brokers.sightings import VenueOrder
 from trading.engine.errors import Rejected
 from trading.engine.orders import OrderRecord
@@ -11,6 +13,13 @@ from trading.engine.orders import OrderRecord
 
 class OutOfReach(Rejected):
     """Only the connection that sent the order can cancel it; `Enduring.cancel_all` reaches it, and everybody's."""
+
+
+class VenueClock(msgspec.Struct, frozen=True):
+    """A venue's own clock: the time (ns, UTC), and whether the regular session is open, None where it does not tell."""
+
+    time: int
+    is_open: bool | None = None
 
 
 class Enduring(ABC):
@@ -36,6 +45,10 @@ class Enduring(ABC):
     def withdraw(self, shown: VenueOrder) -> None:
         """Ask for a cancel of an order that the venue has shown, whoever sent it; the next question tells what came of
         it. Raises `OutOfReach`."""
+
+    def query_clock(self) -> VenueClock | None:
+        """What the venue's clock shows; None where it has none."""
+        return None
 
     @abstractmethod
     def cancel_all(self) -> int:

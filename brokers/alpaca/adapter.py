@@ -15,6 +15,7 @@ from brokers.addresses import check_paper
 from brokers.alpaca import mapping
 from brokers.alpaca.terms import DUPLICATE_ID, HINT, Refusal
 from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
+from brokers.enduring import VenueClock
 from brokers.known_orders import KnownOrders
 from brokers.pacing import RateLimit
 from brokers.sightings import VenueOrder
@@ -215,7 +216,10 @@ class AlpacaBrokerage(ThreadedBrokerage):
         return self._read(mapping.account_of, self._call("GET", "/account"))
 
     def query_market_open(self) -> bool | None:
-        return self._read(lambda clock: bool(clock["is_open"]), self._call("GET", "/clock"))
+        return self.query_clock().is_open
+
+    def query_clock(self) -> VenueClock:
+        return self._read(mapping.clock_of, self._call("GET", "/clock"))
 
     # What the venue shows.
 

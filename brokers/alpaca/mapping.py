@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from brokers.base import VenueAccount, VenuePosition
+from brokers.enduring import VenueClock
 from brokers.reading import figure, moment
 from brokers.sightings import VenueOrder
 from trading.engine.errors import Rejected
@@ -27,6 +28,14 @@ _TIMES: Final = {
     AssetClass.OPTION: {TimeInForce.DAY},
     AssetClass.CRYPTO: {TimeInForce.GTC, TimeInForce.IOC},
 }
+#: What an entitlement is about, and the account's field that tells it.
+_ENTITLEMENTS: Final = {
+    "status": "status",
+    "shorting": "shorting_enabled",
+    "options level": "options_trading_level",
+    "crypto": "crypto_status",
+}
+_BLOCKS: Final = ("trading_blocked", "account_blocked", "trade_suspended_by_user")
 _WORKING: Final = UpdateKind.ACCEPTED
 _STATES: Final[dict[str, UpdateKind | None]] = {
     "accepted": _WORKING,
@@ -170,12 +179,27 @@ def position_of(row: dict[str, Any]) -> VenuePosition:
 
 
 def account_of(row: dict[str, Any]) -> VenueAccount:
+    """The account. Alpaca leaves fields out by and by, so only its money must be there."""
+    said = {about: row.get(name) for about, name in _ENTITLEMENTS.items()}
+    blocks = [name.replace("_", " ") for name in _BLOCKS if row.get(name)]
+    if row.get("status", "ACTIVE") != "ACTIVE":
+        blocks.append(f"the account is {row['status']}")
     return VenueAccount(
         str(row["account_number"]),
         cash=figure(row["cash"]),
         equity=figure(row["equity"]),
         buying_power=figure(row["buying_power"]),
+        entitlements={about: _word(value) for about, value in said.items() if value is not None},
+        blocked=", ".join(blocks),
     )
+
+
+def clock_of(row: dict[str, Any]) -> VenueClock:
+    return VenueClock(moment(row["timestamp"]), bool(row["is_open"]))
+
+
+def _word(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _text(value: Decimal) -> str:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
+from brokers.enduring import VenueClock
 from brokers.ibkr import mapping
 from brokers.ibkr.executions import Executions
 from brokers.ibkr.outside import Outside, open_connection
@@ -106,7 +107,7 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         self._up.set()
 
     def _check_account(self) -> None:
-        accounts = self._ib.managedAccounts()
+        accounts = self._asked.ib.managedAccounts()
         if accounts and accounts[0].startswith("D") == self.live:
             kind = "a paper" if self.live else "a live"
             raise Fatal(f"ibkr: account {accounts[0]} is {kind} account, and the recipe says paper: {not self.live}")
@@ -215,6 +216,7 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
 
     def reach(self) -> None:
         self._outside = open_connection(self._address)
+        self._check_account()
 
     def query_open_orders(self) -> list[VenueOrder]:
         return self._reached().open_orders()
@@ -233,10 +235,10 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
     # The venue's books.
 
     def query_positions(self) -> list[VenuePosition]:
-        return self._require().call(self._positions())
+        return self._asked.call(self._positions())
 
     async def _positions(self) -> list[VenuePosition]:
-        rows = await self._ib.reqPositionsAsync()
+        rows = await self._asked.ib.reqPositionsAsync()
         return [
             VenuePosition(mapping.symbol(row.contract, self._spelled), mapping.figure(row.position))
             for row in rows
@@ -244,12 +246,12 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         ]
 
     def query_account(self) -> VenueAccount:
-        return self._require().call(self._account())
+        return self._asked.call(self._account())
 
     async def _account(self) -> VenueAccount:
         # The subscription is refreshed by the venue every few minutes only.
-        self._ib.wrapper.acctSummary.clear()
-        rows = await self._ib.accountSummaryAsync()
+        self._asked.ib.wrapper.acctSummary.clear()
+        rows = await self._asked.ib.accountSummaryAsync()
         figures = {row.tag: row.value for row in rows}
         try:
             return VenueAccount(
@@ -257,9 +259,16 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
                 cash=Decimal(figures["TotalCashValue"]),
                 equity=Decimal(figures["NetLiquidation"]),
                 buying_power=Decimal(figures["BuyingPower"]),
+                entitlements={"type": figures["AccountType"]} if figures.get("AccountType") else {},
             )
         except (ArithmeticError, LookupError) as error:
             raise Transient(f"ibkr does not tell the account's figures: {error!r}") from error
+
+    def query_clock(self) -> VenueClock:
+        return self._asked.call(self._clock())
+
+    async def _clock(self) -> VenueClock:
+        return VenueClock(to_nanos(await self._asked.ib.reqCurrentTimeAsync()))
 
     # What the venue shows.
 
@@ -326,6 +335,11 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
     @property
     def _ib(self) -> Any:
         return self._require().ib
+
+    @property
+    def _asked(self) -> IbThread:
+        """The connection for questions, which needs not be one that sends orders."""
+        return self._require() if self._outside is None else self._outside.wire
 
     def _require(self) -> IbThread:
         if self._wire is None:

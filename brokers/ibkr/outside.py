@@ -43,24 +43,24 @@ class Outside:
     """Cancels and executions reach only orders of the same client id; open orders are told to all."""
 
     def __init__(self, wire: IbThread, client_id: int) -> None:
-        self._wire = wire
+        self.wire = wire
         self._client_id = client_id
 
     def stop(self) -> None:
-        self._wire.stop()
+        self.wire.stop()
 
     def open_orders(self) -> list[VenueOrder]:
-        return [_shown(trade) for trade in self._wire.call(self._open())]
+        return [_shown(trade) for trade in self.wire.call(self._open())]
 
     async def _open(self) -> list[Trade]:
-        return [trade for trade in await self._wire.ib.reqAllOpenOrdersAsync() if not trade.isDone()]
+        return [trade for trade in await self.wire.ib.reqAllOpenOrdersAsync() if not trade.isDone()]
 
     def find(self, order: OrderRecord) -> VenueOrder | None:
         """What is known of an order of today; None where that is nothing, or where it is not this connection's."""
-        return self._wire.call(self._find(order))
+        return self.wire.call(self._find(order))
 
     async def _find(self, order: OrderRecord) -> VenueOrder | None:
-        ib, name = self._wire.ib, order.client_order_id
+        ib, name = self.wire.ib, order.client_order_id
         still_open = [trade for trade in await self._open() if trade.order.orderRef == name]
         executed = [fill for fill in await ib.reqExecutionsAsync() if fill.execution.orderRef == name]
         ended = [*await ib.reqCompletedOrdersAsync(apiOnly=True), *ib.trades()]
@@ -72,16 +72,16 @@ class Outside:
         return _of_executions(order, executed)
 
     def withdraw(self, shown: VenueOrder) -> None:
-        for trade in self._wire.call(self._open()):
+        for trade in self.wire.call(self._open()):
             if _id_of(trade) != shown.venue_order_id:
                 continue
             if trade.order.clientId != self._client_id:
                 raise OutOfReach(f"ibkr: order {shown.client_order_id} belongs to client {trade.order.clientId}")
-            self._wire.soon(self._wire.ib.cancelOrder, trade.order)
+            self.wire.soon(self.wire.ib.cancelOrder, trade.order)
 
     def cancel_all(self) -> int:
-        count = len(self._wire.call(self._open()))
-        self._wire.soon(self._wire.ib.reqGlobalCancel)
+        count = len(self.wire.call(self._open()))
+        self.wire.soon(self.wire.ib.reqGlobalCancel)
         return count
 
 

@@ -15,6 +15,7 @@ from websockets.sync.client import connect
 
 from brokers.addresses import check_paper
 from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
+from brokers.enduring import VenueClock
 from brokers.pacing import RateLimit
 from brokers.rest import RestBrokerage
 from brokers.sightings import VenueOrder
@@ -56,7 +57,12 @@ class TradierBrokerage(RestBrokerage):
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         base = (base_url or (SANDBOX_URL if paper else LIVE_URL)).rstrip("/")
         limit = RateLimit(60, 60.0)
-        super().__init__(f"{base}/accounts/{account_id}", headers, limit, poll_seconds, starting_cash)
+        super().__init__(base, headers, limit, poll_seconds, starting_cash)
+        account = f"/accounts/{account_id}"
+        self._orders_path = f"{account}/orders?includeTags=true"
+        self._positions_path = f"{account}/positions"
+        self._account_path = f"{account}/balances"
+        self._order_path = f"{account}/orders"
         self.live = not paper
         self._has_credentials = bool(token and account_id)
         self._events_url = f"{base}/accounts/events/session"
@@ -65,12 +71,8 @@ class TradierBrokerage(RestBrokerage):
 
     # The five things that a venue says about itself.
 
-    _orders_path = "/orders?includeTags=true"
-    _positions_path = "/positions"
-    _account_path = "/balances"
-
     def _order_detail_path(self, venue_order_id: str) -> str:
-        return f"/orders/{venue_order_id}?includeTags=true"
+        return f"{self._order_path}/{venue_order_id}?includeTags=true"
 
     def _order_payload(self, order: OrderRecord) -> dict[str, Any]:
         return mapping.payload(order)
@@ -88,6 +90,9 @@ class TradierBrokerage(RestBrokerage):
         return mapping.account_of(body["balances"])
 
     # Where Tradier is unlike the template.
+
+    def query_clock(self) -> VenueClock:
+        return self._read(lambda body: mapping.clock_of(body["clock"]), self._call("GET", "/markets/clock"))
 
     def reach(self) -> None:
         if not self._has_credentials:

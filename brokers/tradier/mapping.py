@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from brokers.base import VenueAccount, VenuePosition
+from brokers.enduring import VenueClock
 from brokers.reading import figure, moment
 from brokers.sightings import VenueOrder
+from trading.engine.bars import NANOS_PER_SECOND
 from trading.engine.errors import Rejected
 from trading.engine.instruments import instrument_of
 from trading.engine.orders import OrderRecord, OrderRequest, OrderType, Side, TimeInForce
@@ -133,4 +135,9 @@ def account_of(balances: dict[str, Any]) -> VenueAccount:
         cash=figure(balances["total_cash"]),
         equity=figure(balances["total_equity"]),
         buying_power=figure(power),
+        entitlements={"type": str(balances["account_type"])},
     )
+
+
+def clock_of(row: dict[str, Any]) -> VenueClock:
+    return VenueClock(int(row["timestamp"]) * NANOS_PER_SECOND, row["state"] == "open")

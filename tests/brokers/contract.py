@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import pytest
 
-from brokers.base import IBrokerage
+from brokers.base import IBrokerage, VenuePosition
 from tests.risk.waiting import eventually
 from tests.venues.book import Book
 from trading.engine.errors import Fatal, Rejected, Transient, Unknown
@@ -84,6 +84,8 @@ class Venue(ABC):
     def lose_event(self) -> None:
         """Lose the venue's next event."""
 
+    has_no_clock: ClassVar[bool] = False
+
     def unsure(self) -> AbstractContextManager[object]:
         """What a new order whose answer is lost ends with; a venue that can be asked at once has found it."""
         return pytest.raises(Unknown)
@@ -141,6 +143,20 @@ class BrokerageContract:
 
         assert [(fill.qty, fill.price) for fill in fills] == [(4, 99), (6, 98)]
         assert len({fill.execution_id for fill in fills}) == 2
+
+    def test_an_outsider_learns_what_the_account_holds_and_what_time_it_is_there(self, venue: Venue):
+        one = order()
+        venue.adapter.submit_order(one)
+        venue.hear(lambda heard: _filled(heard) == 10, one)
+        outsider = venue.make()
+        outsider.reach()
+        try:
+            account, clock = outsider.query_account(), outsider.query_clock()
+            assert outsider.query_positions() == [VenuePosition(SYMBOL, Decimal(10))]
+        finally:
+            outsider.close()
+        assert (account.cash, account.equity, account.blocked) == (venue.book.cash, venue.book.cash + 1000, "")
+        assert clock is None if venue.has_no_clock else abs(clock.time - time.time_ns()) < 2_000_000_000
 
     def test_an_outsider_sees_what_is_open_withdraws_it_and_learns_what_became_of_each(self, venue: Venue):
         part, whole = limit("99"), order()

@@ -69,6 +69,8 @@ class MeadowBrokerage(RestBrokerage):
 
 
 class Meadow(Venue):
+    has_no_clock = True
+
     def __init__(self, stub: MeadowStub) -> None:
         self.stub = stub
         super().__init__()
