@@ -1,7 +1,7 @@
 """What running sessions take: `python -m bench.memory --sessions 0 1 100 150 --seconds 20`.
 
 With each number of sessions, at one bar a second of two symbols each: the resident memory and the processor time of the
-live worker, and over all sessions the bars of a session in a second, and how late a bar was against its session's own
+live workers, and over all sessions the bars of a session in a second, and how late a bar was against its session's own
 second. `emitted_at` of the `bar.received` frames in Redis is the clock.
 """
 
@@ -60,16 +60,16 @@ def measure(table: figures.Figures, stack: Stack, runs: list[str], seconds: floa
     streams = redis.Redis.from_url(stack.servers["REDIS_URL"])
     wait_until(lambda: all(bar_times(streams, run) for run in runs), every=1.0)
     time.sleep(SETTLE_SECONDS)
-    worker = stack.worker("live")
-    begin, spent = time.time(), sum(worker.cpu_times()[:2])
+    workers = stack.workers("live")
+    begin, spent = time.time(), _spent(workers)
     resident = []
     for _ in range(SAMPLES):
         time.sleep(seconds / SAMPLES)
-        resident.append(memory_of(worker))
-    end, spent = time.time(), sum(worker.cpu_times()[:2]) - spent
+        resident.append(sum(memory_of(worker) for worker in workers))
+    end, spent = time.time(), _spent(workers) - spent
     name = f"{len(runs):>3} sessions"
-    table.add(f"{name}: memory of the live worker", "MB", resident)
-    table.add(f"{name}: processor time of it", "% of a core", [spent / (end - begin) * 100])
+    table.add(f"{name}: memory of the live workers", "MB", resident)
+    table.add(f"{name}: processor time of them", "% of a core", [spent / (end - begin) * 100])
     if not runs:
         return
     taken = [[moment for moment in bar_times(streams, run) if begin <= moment < end] for run in runs]
@@ -77,6 +77,11 @@ def measure(table: figures.Figures, stack: Stack, runs: list[str], seconds: floa
         f"{name}: bars of a session and symbol", "a second", [len(one) / len(SYMBOLS) / (end - begin) for one in taken]
     )
     table.add(f"{name}: lateness of a bar", "ms", [late for one in taken for late in lateness(one)])
+
+
+def _spent(workers: list[psutil.Process]) -> float:
+    """Seconds of processor time so far."""
+    return sum(sum(worker.cpu_times()[:2]) for worker in workers)
 
 
 if __name__ == "__main__":

@@ -74,12 +74,16 @@ class Stack:
         with self.database() as database:
             wait_until(lambda: not running(database))
 
-    def worker(self, queue: str) -> psutil.Process:
-        """The main process of the worker of a queue."""
-        for process in psutil.process_iter(["cmdline"]):
-            if f"--queues={queue}" in (process.info["cmdline"] or []) and _belongs_to(process, self.var):
-                return process
-        raise LookupError(f"no worker of queue {queue} runs in {self.var}")
+    def workers(self, queue: str) -> list[psutil.Process]:
+        """The main processes of the workers of a queue."""
+        found = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if f"--queues={queue}" in (process.info["cmdline"] or []) and _belongs_to(process, self.var)
+        ]
+        if not found:
+            raise LookupError(f"no worker of queue {queue} runs in {self.var}")
+        return found
 
 
 def _belongs_to(process: psutil.Process, var: Path) -> bool:

@@ -40,10 +40,11 @@ def _celery(*words: str) -> Callable[[StackPaths], list[str]]:
     return lambda paths: [sys.executable, "-m", "celery", "-A", "alphaswarm_site.celery:app", *words, "--loglevel=INFO"]
 
 
-def _worker(queue: str, *words: str) -> Callable[[StackPaths], list[str]]:
-    return _celery(
-        "worker", f"--queues={queue}", f"--hostname={queue}@%h", "--without-gossip", "--without-mingle", *words
+def _worker(name: str, queue: str, *words: str) -> Program:
+    command = _celery(
+        "worker", f"--queues={queue}", f"--hostname={name}@%h", "--without-gossip", "--without-mingle", *words
     )
+    return Program(name, 10, command, 20)
 
 
 def _web(paths: StackPaths) -> list[str]:
@@ -58,8 +59,10 @@ BASE = [
     Program("gatekeeper", 3, _manage("gatekeeper"), 5),
 ]
 SITE = [
-    Program("worker-live", 10, _worker("live", "--pool=threads", "--concurrency=160"), 20),
-    Program("worker-jobs", 10, _worker("jobs", "--pool=prefork", "--concurrency=2"), 20),
+    # Two, so that sessions share no interpreter lock with more than half of the others, and no crash takes them all.
+    _worker("worker-live-1", "live", "--pool=threads", "--concurrency=80"),
+    _worker("worker-live-2", "live", "--pool=threads", "--concurrency=80"),
+    _worker("worker-jobs", "jobs", "--pool=prefork", "--concurrency=2"),
     Program("beat", 11, _celery("beat", "--pidfile="), 5),
     Program("guard", 11, _manage("guard"), 5),
     Program("web", 12, _web, 10),

@@ -49,9 +49,9 @@ def test_the_programs_of_the_site_stop_before_the_servers(paths: StackPaths) -> 
     log = (paths.log / "supervisord.log").read_text()
     stopped = [line.split("stopped: ")[1].split()[0] for line in log.splitlines() if "stopped: " in line]
     assert (stopped[0], set(stopped[1:3])) == ("web", {"beat", "guard"})
-    assert set(stopped[3:5]) == {"worker-live", "worker-jobs"}
-    assert stopped[5] == "gatekeeper"
-    assert set(stopped[6:]) == {"redis", "postgres"}
+    assert set(stopped[3:6]) == {"worker-live-1", "worker-live-2", "worker-jobs"}
+    assert stopped[6] == "gatekeeper"
+    assert set(stopped[7:]) == {"redis", "postgres"}
 
 
 def test_the_next_start_finds_the_data_and_keeps_its_environment_off_the_disk(paths: StackPaths) -> None:
