@@ -25,6 +25,7 @@ from trading.accounts import KINDS, kind_of
 from trading.engine.errors import InvalidValue
 from trading.forms import RecipeForm, as_yaml, configs
 from trading.models import Mode, RunStatus
+from trading.oversight import queries as oversight
 from trading.rendering import rendered, run_or_404
 from trading.templatetags.layout import mode_context
 
@@ -81,6 +82,7 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     context = {
         "run": queries.run_row(found),
         "account": account,
+        "risk": oversight.of_run(found),
         # A backtest that has ended, or was run from a shell, has nothing more to tell.
         "told": found.status != RunStatus.BLOCKED and (found.mode != Mode.BACKTEST or found.status in queries.ACTIVE),
         "stopping": found.stop_requested_at is not None,

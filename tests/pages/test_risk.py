@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from risk.models import KillEvent
 from tests.ledger.builders import Trading
 from tests.pages.builders import session, state_of
+from tests.risk.test_api import code_of
 from trading import ledger
 from trading.engine.records import Kind, Record
 from trading.models import Mode, Run
@@ -78,6 +81,35 @@ def test_a_session_that_may_only_reduce_is_held_back(operator: Client) -> None:
     assert [one["name"] for one in queries.overview()["held_back"]] == ["tense"]
     page = operator.get(URL).content.decode()
     assert "lost 1200.50 since 00:00 UTC" in page
+
+
+def test_its_page_says_so_and_a_person_lets_it_trade_again_with_a_reason_and_a_code(operator: Client) -> None:
+    run = session("tense").run
+    trading = Trading(run)
+    tells(trading, "reducing", "lost 1200.50 since 00:00 UTC")
+    way_back = f"/ui/runs/{run.id}/resume/"
+    for page in (URL, f"/ui/runs/{run.id}/"):
+        shown = operator.get(page).content.decode()
+        assert "lost 1200.50 since 00:00 UTC" in shown and way_back in shown
+    device = TOTPDevice.objects.create(user=User.objects.get(username="operator"), confirmed=True)
+    assert operator.post(way_back, {"reason": "the feed is mended", "code": "000000"}).status_code == 422
+    TOTPDevice.objects.update(throttling_failure_count=0)
+    assert operator.post(way_back, {"reason": "", "code": code_of(device)}).status_code == 422
+    run.refresh_from_db()
+    assert run.resumes == 0
+    assert operator.post(way_back, {"reason": "the feed is mended"}).status_code == 302
+    run.refresh_from_db()
+    assert (run.resumes, run.resume_reason) == (1, "the feed is mended")
+
+
+def test_who_may_only_look_sees_that_it_is_held_back_but_no_way_back(viewer: Client) -> None:
+    trading = session("tense")
+    tells(trading, "reducing", "lost 1200.50 since 00:00 UTC")
+    way_back = f"/ui/runs/{trading.run.id}/resume/"
+    for page in (URL, f"/ui/runs/{trading.run.id}/"):
+        shown = viewer.get(page).content.decode()
+        assert "lost 1200.50 since 00:00 UTC" in shown and way_back not in shown
+    assert viewer.get(way_back).status_code == 403
 
 
 def test_events_stand_newest_first_and_lead_to_the_trail(operator: Client) -> None:

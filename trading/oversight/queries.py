@@ -46,6 +46,12 @@ def overview() -> Row:
     }
 
 
+def of_run(run: Run) -> Row:
+    """One run as its row in `overview`, with its ``headroom``."""
+    known = frames.latest_equity([run.id]) if run.status in ACTIVE else {}
+    return _session(run, known.get(run.id) or run.state)
+
+
 def _known() -> list[tuple[Run, Mapping[str, Any]]]:
     """Sessions under way with the latest that they told of themselves."""
     runs = list(Run.objects.filter(status__in=ACTIVE).exclude(mode=Mode.BACKTEST).order_by("name", "created_at"))

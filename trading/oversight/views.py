@@ -1,17 +1,24 @@
-"""The Risk page."""
+"""The Risk page, and letting a run trade again that its own rules hold back."""
 
 from __future__ import annotations
 
 from functools import partial
+from uuid import UUID
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
 
+from access import second_factor
 from access.auth import page
+from access.principals import principal_of
+from risk.views import ReleaseForm
+from trading import actions
 from trading.engine.errors import InvalidValue
 from trading.oversight import queries
-from trading.rendering import rendered
+from trading.rendering import rendered, run_or_404
 
 _render = partial(rendered, "oversight")
 
@@ -33,3 +40,23 @@ def risk_events(request: HttpRequest) -> HttpResponse:
     except InvalidValue as error:
         raise Http404(str(error)) from error
     return _render(request, "events", {**found, "codes": queries.codes(), "code": code})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@page("trade")
+def resume(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    found = run_or_404(run_id)
+    principal = principal_of(request)
+    form = ReleaseForm(request)
+    if form.is_valid():
+        try:
+            actions.resume_risk(found, form.cleaned_data["reason"], principal=principal)
+        except actions.NotTrading as error:
+            form.add_error(None, f"{str(error).capitalize()}.")
+        else:
+            messages.success(request, f"{found.name} may trade again from its next bar on.")
+            return redirect("ui:run", run_id)
+    device = second_factor.device_of(principal.user) if principal.user else None
+    context = {"form": form, "device": device, "run": found, "session": queries.of_run(found)}
+    return render(request, "oversight/resume.html", context, status=422 if form.is_bound else 200)
