@@ -3,6 +3,7 @@ import uuid
 import pytest
 
 from metadata.urn import Urn
+from risk.limits import RiskLimits
 from trading.backtest import Curve, drive
 from trading.bounds import bounded
 from trading.engine.records import Kind
@@ -53,3 +54,8 @@ def test_the_demo_trades_within_a_minute_and_never_ends_by_itself():
 def test_the_example_of_the_documentation_is_a_recipe():
     text = (PROJECT / "docs" / "recipes.md").read_text()
     assert load(text.split("```yaml\n")[1].split("```")[0]).name == "opening_reversion"
+
+
+def test_the_documentation_names_every_limit():
+    text = (PROJECT / "docs" / "recipes.md").read_text()
+    assert [name for name in RiskLimits.model_fields if f"`{name}`" not in text] == []
