@@ -272,9 +272,8 @@ class PaperTradingSession:
         self._journal.mark(time, equity, cash)
         watch = engine.agent.watch
         effects = () if watch is None else watch(engine, engine.portfolio.approximate_equity)
-        mode = "normal" if engine.reducing is None else "reducing"
-        degraded = self._desk.standing.degraded
-        self._show("equity.update", plain(equity), time, **account_of(engine, equity), mode=mode, degraded=degraded)
+        degraded, risk = self._desk.standing.degraded, engine.agent.report(engine)
+        self._show("equity.update", plain(equity), time, **account_of(engine, equity), risk=risk, degraded=degraded)
         if engine.bars % self._flush_every == 0:
             self._journal.save_state({**state_of(engine, equity), "degraded": degraded})
         return effects
