@@ -52,22 +52,12 @@ def _side(held: Decimal, symbol: str, side: Side, context: Context, order: Order
 
     A reduce-only order may close what the others were to close, so that they open instead.
     """
-    units = context.open_qty(symbol, side)
-    if order is not None and order.side is side and not (order.group and _counted(order, context)):
-        units += order.qty
+    units = context.open_qty(symbol, side, order)
     if held < 0:
         open_ = context.open_orders(symbol)
         held += sum((one.remaining_qty for one in open_ if one.reduce_only and one.side is side), _ZERO)
         held = min(held, _ZERO)
     return held + units
-
-
-def _counted(order: OrderRecord, context: Context) -> bool:
-    """Whether an alternative to the order is open, with which it shares one quantity."""
-    return any(
-        one.group == order.group and one.side is order.side and not one.reduce_only
-        for one in context.open_orders(order.symbol)
-    )
 
 
 def after(order: OrderRecord, context: Context) -> Decimal:

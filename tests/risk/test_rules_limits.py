@@ -147,6 +147,14 @@ def test_alternatives_share_one_quantity() -> None:
     assert len(run.ask(one_cancels_other(buy(10, limit="90"), buy(10, limit="80")))) == 2
 
 
+def test_a_replacement_of_one_alternative_counts_with_all_that_it_asks_for() -> None:
+    run = Trader(max_position_qty=10)
+    one, other = run.ask(one_cancels_other(buy(10, limit="90"), buy(10, limit="80")))
+    assert not run.ask(ReplaceRequest(order_id=one.id, qty=D(40)))
+    assert (run.code, run.denied["figure"]) == ("max_position_qty", "40")
+    assert run.ask(ReplaceRequest(order_id=other.id, limit_price=D(85)))
+
+
 def test_a_brackets_exits_count_towards_no_limit() -> None:
     run = Trader(max_position_qty=10, max_gross_exposure=1000, max_net_exposure=1000, allow_short=False)
     assert len(run.ask(bracket(buy(10, limit="100"), D(110), D(95)))) == 3
@@ -176,6 +184,15 @@ def test_without_equity_nothing_may_be_opened() -> None:
 
 def _wanted(run: Trader) -> object:
     return next(reversed([record.order for record in run.engine.records if record.order is not None]))
+
+
+@pytest.mark.parametrize("limit", ["100", "150"])
+def test_a_put_that_is_sold_at_no_less_than_its_strike_opens_something_all_the_same(limit: str) -> None:
+    put = "SPY261218P00100000"
+    run = Trader(universe=("SPY", put), allow_short=False)
+    run.see(5.0, put)
+    assert not run.ask(sell(1, put, limit=limit))
+    assert run.code == "short_not_allowed"
 
 
 @pytest.mark.parametrize(

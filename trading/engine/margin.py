@@ -42,14 +42,17 @@ def initial(
 
     A margin account needs half of a stock's value, long or short (12 CFR 220.12), the whole premium of a long option,
     and `uncovered_option` of a short one; what is neither stock nor option has no loan value. ``underlying`` is the
-    price of an option's underlying; where it is not known, the option is taken to be at the money.
+    price of an option's underlying; where it is not known, the option is taken to be at the money. A short put beside
+    its premium ties up a tenth of its strike at least, since an order that ties up nothing counts as one that opens
+    nothing.
     """
     terms = instrument.option
     if terms is not None and short:
         spot = terms.strike if underlying is None else underlying
         if account is AccountType.MARGIN:
             return uncovered_option(terms, spot) * instrument.multiplier
-        return (spot if terms.right is Right.CALL else max(terms.strike - price, _ZERO)) * instrument.multiplier
+        owed = spot if terms.right is Right.CALL else max(terms.strike - price, terms.strike * _OPTION_FLOOR)
+        return owed * instrument.multiplier
     value = price * instrument.multiplier
     return value * _INITIAL if account is AccountType.MARGIN and instrument.asset is AssetClass.EQUITY else value
 

@@ -202,13 +202,17 @@ class OpenOrders:
             return False
         return bool(order.collateral) or order.remaining_qty > self._closable(order.symbol, order.side)
 
-    def open_qty(self, symbol: str, side: Side) -> Decimal:
-        """Units that open orders of this side may add: alternatives count once, reduce-only orders not at all."""
+    def open_qty(self, symbol: str, side: Side, order: OrderRecord | None = None) -> Decimal:
+        """Units that open orders of this side, and one more, may add: alternatives count once, reduce-only orders not
+        at all."""
+        more = order if order is not None and order.side is side and not order.reduce_only else None
         book = self._books.get(symbol)
         if book is None:
-            return ZERO
-        linked = sum((qty for qty, _ in self._linked(book, side)), ZERO) if book.special else ZERO
-        return self._sums(book).side(side).qty + linked
+            return ZERO if more is None else more.qty
+        linked, plain = ZERO, ZERO if more is None or more.group else more.qty
+        if book.special or (more is not None and more.group):
+            linked = sum((qty for qty, _ in self._linked(book, side, more)), ZERO)
+        return self._sums(book).side(side).qty + linked + plain
 
     def _opening(self, symbol: str, side: Side, extra: OrderRecord | None = None) -> Decimal:
         """What the open orders of one side, and one more, tie up if all of them fill."""

@@ -100,8 +100,8 @@ class RunState:
     def has_open_order(self, symbol: str) -> bool:
         return self.open.any_of(symbol)
 
-    def open_qty(self, symbol: str, side: Side) -> Decimal:
-        return self.open.open_qty(symbol, side)
+    def open_qty(self, symbol: str, side: Side, order: OrderRecord | None = None) -> Decimal:
+        return self.open.open_qty(symbol, side, order)
 
     @property
     def committed(self) -> Decimal:

@@ -55,9 +55,9 @@ class Context(Protocol):
 
     def has_open_order(self, symbol: str) -> bool: ...
 
-    def open_qty(self, symbol: str, side: Side) -> Decimal:
-        """Units that open orders of this side may still add to a position: alternatives count once, reduce-only
-        orders not at all."""
+    def open_qty(self, symbol: str, side: Side, order: OrderRecord | None = None) -> Decimal:
+        """Units that open orders of this side, and one new order where given, may still add to a position: alternatives
+        count once, the largest for all, reduce-only orders not at all."""
 
     @property
     def account(self) -> AccountType: ...
