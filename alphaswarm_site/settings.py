@@ -1,5 +1,7 @@
 """The one settings file. What differs between installations comes from the environment or from `.env`."""
 
+import sys
+
 from dotenv import load_dotenv
 
 from alphaswarm_site import environment
@@ -20,7 +22,8 @@ DEBUG = environment.flag("ALPHASWARM_DEBUG", False)
 HTTPS = environment.flag("ALPHASWARM_HTTPS", False)
 
 INSTALLED_APPS = [
-    "daphne",
+    # Its runserver alone needs to be an app, and every process would pay a second of imports for it.
+    *(["daphne"] if "runserver" in sys.argv else []),
     "channels",
     "django.contrib.admin",
     "django.contrib.auth",
