@@ -54,12 +54,14 @@ class Venue:
 
     ``live`` is whether the money is real. ``starting_cash`` is what the run's books begin with, and flat: at a real
     venue the part of the account that the run may use. A ``shared`` account holds orders, positions and money that are
-    none of the run's.
+    none of the run's. One that ``holds_reduce_only`` lets a reduce-only order trade no more than closes the position,
+    whatever it was sent for; others know no such order.
     """
 
     venue: str
     live: bool = False
     shared: bool = False
+    holds_reduce_only: bool = False
     account_type: AccountType = AccountType.UNLEVERED
     starting_cash: Decimal = STARTING_CASH
 

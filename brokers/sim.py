@@ -46,6 +46,7 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
     """
 
     venue = "sim"
+    holds_reduce_only = True
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from brokers.base import STARTING_CASH, IAsyncBrokerage, IBrokerage, VenueAccount, VenuePosition, read_cash
 from brokers.enduring import Enduring
-from trading.engine.errors import Transient
+from trading.engine.errors import Withheld
 from trading.engine.orders import OrderRecord
 from trading.engine.updates import VenueUpdate
 
@@ -40,11 +40,11 @@ class ThreadedBrokerage(IBrokerage, IAsyncBrokerage, Enduring):
         self._calls = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"{self.venue} calls")
         self._cancels = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"{self.venue} cancels")
 
-    def let_go(self, order: OrderRecord) -> None:
-        """To be called right before an order is sent, after all waiting; raises `Transient` where it may not leave any
-        more."""
-        if not self.may_leave(order):
-            raise Transient("withheld at the last moment: it has waited, and may not leave any more")
+    def let_go(self, *orders: OrderRecord) -> None:
+        """To be called right before orders are sent in one call, after all waiting; raises `Withheld` where one of them
+        may not leave any more."""
+        if not all(map(self.may_leave, orders)):
+            raise Withheld("withheld at the last moment: it has waited, and may not leave any more")
 
     def tell(self, updates: Sequence[VenueUpdate]) -> None:
         """Pass on what the venue said; safe from any thread."""

@@ -60,6 +60,15 @@ def refusal(order: OrderRecord, conditions: Conditions) -> Denial | None:
     return denial
 
 
+def unheld(order: OrderRecord, excess: Decimal) -> Denial | None:
+    """Why this reduce-only order may not leave for a venue that knows no such orders, where it may open ``excess``
+    units: no limit was asked about it."""
+    if excess <= 0:
+        return None
+    message = f"the venue does not hold reduce-only orders to their word, and this one may open {excess} {order.symbol}"
+    return Denial(code="reduce_only", message=message, figure=order.qty, limit=max(order.qty - excess, _ZERO))
+
+
 def _unpaid(order: OrderRecord, conditions: Conditions) -> Denial | None:
     """What the order opens is more than the broker says that the account can still buy."""
     if conditions.buying_power is None:

@@ -12,7 +12,7 @@ from typing import Any
 from opentelemetry import trace
 
 from brokers.base import IAsyncBrokerage, VenuePosition
-from risk.conditions import Conditions, refusal
+from risk.conditions import Conditions, refusal, unheld
 from risk.gate import OrderGate, Verdict
 from risk.halts import Place
 from trading.engine.effects import Cancel, Effect, Replace, Submit
@@ -130,21 +130,23 @@ class OrderDesk:
             self._tell(order, UpdateKind.CANCEL_REFUSED, f"the venue was not reached: {_words(error)}")
 
     async def _submit(self, effect: Submit | Replace) -> None:
-        order, linked = (effect.by, ()) if isinstance(effect, Replace) else (effect.order, effect.linked)
+        asked = (effect.by,) if isinstance(effect, Replace) else (effect.order, *effect.linked)
         with tracer.start_as_current_span("paper.session.submit_order", attributes=self._attributes):
-            denial = await self.standing.grant((order, *linked))
+            denial = await self.standing.grant(asked)
             verdict = await self._gate.wait_open()
-            if order.status is not OrderStatus.INTENDED:
-                # It was cancelled while it waited for its commit, its grant or the gate.
+            # What was cancelled while it waited for its commit, its grant or the gate stays behind.
+            orders = [order for order in asked if order.status is OrderStatus.INTENDED]
+            denial = denial or next(filter(None, (self._withhold(order, verdict) for order in orders)), None)
+            if not orders:
                 return
-            denial = denial or self._withhold(order, verdict)
             if denial is not None:
-                self._engine.on_withheld(order, denial, *linked)
+                self._engine.on_withheld(orders[0], denial, *orders[1:])
                 return
-            self._engine.on_submitted(order, *linked)
-            self.conditions.leaves(order, time.monotonic())
+            self._engine.on_submitted(*orders)
+            for order in orders:
+                self.conditions.leaves(order, time.monotonic())
             with tracer.start_as_current_span("broker.submit_order", attributes=self._attributes):
-                await self._send(effect, (order, *linked))
+                await self._send(effect, orders)
 
     async def _send(self, effect: Submit | Replace, orders: Sequence[OrderRecord]) -> None:
         try:
@@ -152,7 +154,7 @@ class OrderDesk:
                 if isinstance(effect, Replace):
                     await self._brokerage.replace_order_async(effect.order, effect.by)
                 else:
-                    await self._brokerage.submit_order_async(effect.order, effect.linked)
+                    await self._brokerage.submit_order_async(orders[0], orders[1:])
             self.standing.answered()
         except (Rejected, Transient) as error:
             # Either way it did not take effect, and nothing is ever sent twice.
@@ -176,6 +178,10 @@ class OrderDesk:
             return Denial(code=self._engine.halted, message="the run has halted")
         if not self._brokerage.updates_healthy:
             return Denial(code="updates_down", message="the venue's order updates are not flowing")
+        if order.reduce_only and not self._brokerage.holds_reduce_only:
+            denial = unheld(order, self._engine.open.excess(order))
+            if denial is not None:
+                return denial
         return None if flattens else self._halted(order) or refusal(order, self.conditions)
 
     def _halted(self, order: OrderRecord) -> Denial | None:

@@ -23,7 +23,7 @@ from risk.alerts import raise_alert
 from risk.conditions import Conditions
 from trading.account_book import AccountBook, book
 from trading.engine.engine import Engine
-from trading.engine.errors import Rejected, VenueError
+from trading.engine.errors import Rejected, VenueError, Withheld
 from trading.engine.orders import OrderRecord
 from trading.engine.risk import Denial
 from trading.feeds.signs import FeedSigns
@@ -93,7 +93,10 @@ class Standing:
             self._book.answered(self._account)
 
     def heard(self, error: BaseException) -> None:
-        """A call to the venue raised: a refusal is an answer, all else came to nothing that is known."""
+        """A call to the venue raised: a refusal is an answer, all else came to nothing that is known. A call that was
+        never made says nothing."""
+        if isinstance(error, Withheld):
+            return
         if isinstance(error, Rejected):
             self.answered()
         elif self._book is not None:

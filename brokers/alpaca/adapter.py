@@ -119,7 +119,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
         body = mapping.payload(order, linked)
         self._known.expect(order)
         try:
-            row = self._call("POST", "/orders", body, let_go=lambda: self.let_go(order))
+            row = self._call("POST", "/orders", body, let_go=lambda: self.let_go(order, *linked))
         except Refusal as refusal:
             if refusal.code != DUPLICATE_ID:
                 raise

@@ -89,8 +89,17 @@ def payload(order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> dict[str,
 
 
 def _links(order: OrderRecord, linked: Sequence[OrderRecord]) -> dict[str, Any]:
-    """The legs of a bracket, of one-triggers-other and of one-cancels-other."""
+    """The legs of a bracket, of one-triggers-other and of one-cancels-other.
+
+    A leg is told by its prices alone: its symbol, side and quantity are what the first order makes of them.
+    """
     waits = [one.parent_id == order.id for one in linked]
+    alike = all(
+        (one.symbol, one.qty, one.side is order.side) == (order.symbol, order.qty, not wait)
+        for one, wait in zip(linked, waits, strict=True)
+    )
+    if not alike:
+        raise Rejected("alpaca links orders of one symbol and quantity alone: exits with their entry, or two exits")
     if all(waits) and len(linked) <= 2:
         found = {"order_class": "bracket" if len(linked) == 2 else "oto", **_exits(linked)}
         if len(found) == len(linked) + 1:

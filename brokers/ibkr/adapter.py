@@ -151,11 +151,11 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         self._require().call(self._submit((order, *linked), fields), ACKNOWLEDGE_SECONDS * 2)
 
     async def _submit(self, orders: Sequence[OrderRecord], fields: Sequence[dict[str, Any]]) -> None:
-        contract = await self._contract(orders[0].symbol)
-        self.let_go(orders[0])
+        contracts = [await self._contract(one.symbol) for one in orders]
+        self.let_go(*orders)
         numbers = {one.id: self._ib.client.getReqId() for one in orders}
         trades = []
-        for position, (record, names) in enumerate(zip(orders, fields, strict=True)):
+        for position, (record, contract, names) in enumerate(zip(orders, contracts, fields, strict=True)):
             placed = self._require().order(**names, orderId=numbers[record.id], transmit=position == len(orders) - 1)
             placed.parentId = numbers.get(record.parent_id, 0)
             if record.group:

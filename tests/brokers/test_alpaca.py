@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from brokers.alpaca.adapter import AlpacaBrokerage
@@ -11,6 +12,7 @@ from tests.brokers.contract import SYMBOL, RestContract, Venue, limit, order
 from tests.venues.alpaca import KEY, SECRET, AlpacaStub
 from tests.venues.book import Book, Terms
 from tests.venues.serving import serving
+from trading.engine.errors import Rejected
 from trading.engine.orders import OrderType, Side, TimeInForce
 from trading.engine.updates import UpdateKind
 
@@ -78,6 +80,16 @@ def test_a_bracket_is_held_by_the_venue_and_its_legs_keep_our_names(venue):
 
     assert venue.kinds(target, UpdateKind.FILL, "10") == [UpdateKind.ACCEPTED, UpdateKind.FILL]
     assert venue.kinds(stop, UpdateKind.CANCELLED)[-1] is UpdateKind.CANCELLED
+
+
+@pytest.mark.parametrize(
+    "terms", [{"side": Side.BUY}, {"qty": Decimal(20)}, {"symbol": "MSFT"}], ids=["same side", "more", "another symbol"]
+)
+def test_a_leg_that_the_venue_would_make_something_else_of_is_refused(venue, terms):
+    entry, target, stop = bracket()
+    with pytest.raises(Rejected, match="one symbol and quantity"):
+        venue.adapter.submit_order(entry, (target, msgspec.structs.replace(stop, **terms)))
+    assert not venue.book.orders
 
 
 def test_a_replaced_order_is_told_as_such_and_its_successor_as_accepted(venue):

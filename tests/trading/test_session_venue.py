@@ -6,16 +6,18 @@ import asyncio
 import threading
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from brokers.base import VenuePosition
-from tests.engine.builders import Script, buy, fill, update
+from risk.halts import Scope
+from tests.engine.builders import Script, bar, buy, fill, sell, update
 from tests.risk.waiting import eventually
 from tests.trading.sessions import LOW, Frames, Venue, ends, feed_of, minutes, run, session, statuses
 from trading import desk, ledger
 from trading.connections import connect
 from trading.engine.errors import Fatal, Rejected, Transient, Unknown
-from trading.engine.linked import bracket
+from trading.engine.linked import bracket, one_cancels_other, one_triggers_other
 from trading.engine.orders import CancelRequest, ReplaceRequest
 from trading.engine.updates import ExternalOrder, UpdateKind
 
@@ -244,6 +246,67 @@ def test_a_replace_is_gated_and_its_errors_say_what_is_known_of_the_new_order(ho
     run(made)
     old = [] if error is None else ["accepted"]
     assert seen[2] == [*old, *([new] if new != "rejected" else [])]
+
+
+def test_each_of_linked_orders_is_held_against_what_is_halted(house):
+    """An exit passes a halt, and takes no entry along with it."""
+    pair = one_triggers_other(sell(1), buy(1, "BAC", limit=LOW))
+    bars = [bar(100.0, symbol="BAC"), *minutes(3)]
+    made = session(house, Script([], [buy(1)], [pair]), bars, universe=("SPY", "BAC"))
+    house.halt((Scope.SYMBOL, "BAC", "news"))
+    assert run(made).status == "completed"
+    assert statuses(made) == ["filled", "denied", "denied"]
+
+
+def test_an_order_that_was_cancelled_while_those_linked_with_it_waited_stays_behind(house):
+    class Slow(Venue):
+        async def submit_order_async(self, order, linked=()):
+            sent.extend((order, *linked))
+            await super().submit_order_async(order, linked)
+
+    sent = []
+    pair = one_cancels_other(buy(1, limit="101"), buy(1, limit=LOW))
+    made = session(house, Script([pair]), minutes(2), brokerage=Slow())
+
+    async def halted_meanwhile(orders):
+        made.engine._drop(made.engine.orders[orders[0].id], "halted")
+
+    made._desk.standing.grant = halted_meanwhile
+    assert run(made).status == "completed"
+    assert statuses(made) == ["cancelled", "cancelled"]
+    assert [order.limit_price for order in sent] == [Decimal(LOW)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status"),
+    [
+        (sell(2), "denied"),
+        (sell(1, "BAC"), "denied"),
+        (bracket(sell(2), Decimal(1), Decimal(500)), "denied"),
+        (sell(1), "filled"),
+    ],
+)
+def test_a_venue_that_knows_no_reduce_only_orders_gets_none_that_could_open_something(house, wanted, status):
+    class Plain(Venue):
+        holds_reduce_only = False
+
+    if not wanted.then:
+        wanted = msgspec.structs.replace(wanted, reduce_only=True)
+    bars = [bar(100.0, symbol="BAC"), *minutes(4)]
+    made = session(house, Script([], [buy(1)], [], [wanted]), bars, brokerage=Plain(), universe=("SPY", "BAC"))
+    assert run(made).status == "completed"
+    assert statuses(made)[1] == status
+
+
+def test_a_venue_that_knows_no_reduce_only_orders_gets_the_exits_of_what_it_is_to_open(house):
+    class Plain(Venue):
+        holds_reduce_only = False
+
+    pairs = [bracket(buy(2), Decimal(500), Decimal(1)) for _ in range(2)]
+    made = session(house, Script(pairs), minutes(3), brokerage=Plain())
+    assert run(made).status == "completed"
+    assert statuses(made).count("filled") == 2
+    assert "denied" not in statuses(made)
 
 
 def test_linked_orders_leave_in_one_call_and_are_refused_together(house):

@@ -15,7 +15,7 @@ from tests.trading.sessions import Venue, minutes, row, run, session, statuses
 from tests.venues.alpaca import KEY, SECRET, AlpacaStub
 from tests.venues.serving import serving
 from trading import standing
-from trading.engine.errors import Rejected, Transient
+from trading.engine.errors import Rejected, Transient, Withheld
 from trading.feeds.signs import FeedSigns
 from trading.models import RiskEvent
 
@@ -109,6 +109,16 @@ def test_refusals_are_answers_and_trip_nothing(house):
             raise Rejected("no such symbol")
 
     made = trade(house, *[[buy(1)] for _ in range(7)], venue=Refusing())
+    assert statuses(made) == ["rejected"] * 7
+    assert not Account.objects.get().breaker_open
+
+
+def test_calls_that_our_own_side_held_back_say_nothing_of_the_venue(house):
+    class Late(Shared):
+        async def submit_order_async(self, order, linked=()):
+            raise Withheld("it has waited, and may not leave any more")
+
+    made = trade(house, *[[buy(1)] for _ in range(7)], venue=Late())
     assert statuses(made) == ["rejected"] * 7
     assert not Account.objects.get().breaker_open
 

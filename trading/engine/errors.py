@@ -21,6 +21,10 @@ class Transient(VenueError):
     """The call did not take effect; ask again."""
 
 
+class Withheld(Transient):
+    """Our own side held the call back at the last moment: it says nothing of the venue."""
+
+
 class Rejected(VenueError):
     """The venue refused, finally; the message holds its reason."""
 

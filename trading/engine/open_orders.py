@@ -263,6 +263,21 @@ class OpenOrders:
                 groups[name] = max(groups.get(name, ZERO), qty)
         return sum(groups.values(), ZERO)
 
+    def excess(self, order: OrderRecord) -> Decimal:
+        """Units by which a reduce-only order, with all others of its side, may open a position where the venue does not
+        hold them to their word: what they may trade, but for what their parents have still to fill, over what is held.
+        """
+        claims: dict[str, Decimal] = {}
+        for one in (order, *self.of(order.symbol)):
+            if one.reduce_only and one.side is order.side:
+                parent = self._orders.get(one.parent_id)
+                awaits = parent is not None and parent.symbol == one.symbol and parent.side is not one.side
+                claim = self._left_of(one) - (parent.remaining_qty if parent is not None and awaits else ZERO)
+                name = one.group or one.replaces or one.client_order_id
+                claims[name] = max(claims.get(name, ZERO), claim)
+        held = self._positions[order.symbol].qty
+        return sum(claims.values(), ZERO) - (held if order.side is _SELL else -held)
+
     def _left_of(self, order: OrderRecord) -> Decimal:
         """Units that an order may still trade at most. One that came into the place of another is for what that one
         had left, so that only its own fills count against it."""
