@@ -19,6 +19,7 @@ import trading.oversight.api
 import trading.replay.api
 import trading.sweeps.api
 import trading.trail.api
+import trading.venues.api
 from access import problems
 from access.auth import authenticate
 from access.problems import Problem
@@ -39,6 +40,8 @@ api.add_router("", trading.oversight.api.router)
 api.add_router("", trading.replay.api.router)
 api.add_router("", trading.sweeps.api.router)
 api.add_router("", trading.trail.api.router)
+# After those whose paths below /accounts are words, for here an account's name stands in their place.
+api.add_router("", trading.venues.api.router)
 
 
 @api.get("/healthz", tags=["health"], summary="Whether this process answers")

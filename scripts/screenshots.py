@@ -51,6 +51,8 @@ def _trade(stack: LiveStack) -> dict[str, str]:
     grid = ("--grid", "fast=2:20:2", "--grid", "slow=25:70:5", "--walk-forward", "5")
     sweep = stack.cli_json("sweep", "run", "--config", "sim_sma_cross", *grid, timeout=300)["id"]
     return {
+        "accounts": "/ui/accounts/",
+        "account-at-venue": "/ui/accounts/alpaca-paper/",
         "alerts": "/ui/risk/alerts/",
         "sweeps": "/ui/sweeps/",
         "sweep": f"/ui/sweeps/{sweep}/",

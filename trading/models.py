@@ -13,6 +13,8 @@ from typing import Any
 from django.core.checks import CheckMessage
 from django.db import models
 
+from trading.venue_models import VenueCheck as VenueCheck
+
 
 class Numeric(models.DecimalField):
     """PostgreSQL ``numeric`` without a fixed scale, so that a price keeps the digits that it came with."""

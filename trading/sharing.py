@@ -31,7 +31,7 @@ class SharedAccount:
     def begin(self, positions: Iterable[VenuePosition]) -> None:
         """What is held before the run's first order."""
         for one in positions:
-            self._expected[_ticker(one.symbol)] += one.qty
+            self._expected[ticker_of(one.symbol)] += one.qty
 
     def takes(self, update: VenueUpdate) -> bool:
         """Whether an update is about an order of others, which is then counted here."""
@@ -43,24 +43,24 @@ class SharedAccount:
         if terms is None:
             return False
         if update.kind is UpdateKind.FILL:
-            self._expected[_ticker(terms.symbol)] += update.qty if terms.side is Side.BUY else -update.qty
+            self._expected[ticker_of(terms.symbol)] += update.qty if terms.side is Side.BUY else -update.qty
         return True
 
     def differences(self, positions: Iterable[VenuePosition], ours: Iterable[Position]) -> list[str]:
         """Sentences about the run's symbols of which the venue holds something else than it should."""
         held: defaultdict[str, Decimal] = defaultdict(Decimal)
         for one in positions:
-            held[_ticker(one.symbol)] += one.qty
+            held[ticker_of(one.symbol)] += one.qty
         found = []
         for position in ours:
-            ticker = _ticker(position.symbol)
+            ticker = ticker_of(position.symbol)
             expected = self._expected[ticker] + position.qty
             if held[ticker] != expected:
                 found.append(f"{position.symbol}: the venue holds {held[ticker]}, and {expected} should be there")
         return found
 
 
-def _ticker(text: str) -> str:
+def ticker_of(text: str) -> str:
     """Without the venue, and without the slash that some write in a pair of currencies."""
     try:
         ticker = Symbol.parse(text).ticker

@@ -23,6 +23,7 @@ urlpatterns = [
     path("", include("trading.replay.urls")),
     path("", include("trading.sweeps.urls")),
     path("", include("trading.trail.urls")),
+    path("", include("trading.venues.urls")),
     path("", include("trading.account_room.urls")),
     path("", include("trading.oversight.urls")),
     path("backtests/", tearsheet.backtests, name="backtests"),

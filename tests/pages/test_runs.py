@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 URL = "/ui/runs/"
 #: Session, user; runs; kinds, kill switch, its history.
-BUDGET = 7
+BUDGET = 8
 
 
 def names(page: dict[str, list[dict[str, str]]]) -> list[str]:

@@ -65,13 +65,6 @@ class LimitsForm(ReleaseForm):
 
 
 @never_cache
-@require_http_methods(["GET", "HEAD"])
-@page("read")
-def accounts(request: HttpRequest) -> HttpResponse:
-    return render(request, "risk/accounts.html")
-
-
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @page("admin")
 def limits(request: HttpRequest, name: str) -> HttpResponse:

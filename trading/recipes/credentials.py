@@ -32,6 +32,11 @@ _VARIABLES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "TradierBrokerage": _TRADIER,
     "TradierFeed": _TRADIER,
 }
+#: Without these no account can be asked for anything. TWS has no credentials: who can connect is let in.
+_NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
+    "AlpacaBrokerage": ("api_key", "secret_key"),
+    "TradierBrokerage": ("token", "account_id"),
+}
 _SECRET: Final = re.compile(
     r"(.*_)?(api_?key|access_?key|secret_?key|private_?key|secret|token|password|passphrase|credentials?)",
     re.IGNORECASE,
@@ -53,6 +58,18 @@ def completed(
     found = {name: environment.get(prefix + name.upper(), "").strip() for name in names if name in parameters}
     read = {name: _typed(prefix + name.upper(), text, parameters[name]) for name, text in found.items() if text}
     return {**read, **{name: value for name, value in given.items() if name in parameters}, **kwargs}
+
+
+def variables_of(cls: type) -> list[str]:
+    """The variables that hold arguments of ``cls``."""
+    prefix, names = _VARIABLES.get(cls.__name__, ("", ()))
+    return [prefix + name.upper() for name in names if name in _parameters(cls)]
+
+
+def needed(cls: type) -> list[str]:
+    """The variables that must be set for ``cls`` to reach anything without a recipe's help."""
+    prefix, _ = _VARIABLES.get(cls.__name__, ("", ()))
+    return [prefix + name.upper() for name in _NEEDED.get(cls.__name__, ())]
 
 
 def check_given(given: Iterable[str], *classes: type) -> None:

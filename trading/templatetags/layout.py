@@ -6,6 +6,7 @@ from typing import Any
 
 from django import template
 
+from risk import promotion
 from trading import queries
 from trading.accounts import KINDS
 
@@ -14,9 +15,13 @@ register = template.Library()
 
 @register.inclusion_tag("trading/_mode.html", name="mode_badge")
 def mode_context() -> dict[str, Any]:
-    """The kinds of money that sessions are trading now, what matters most first."""
+    """The kinds of money that sessions are trading now, what matters most first, and the accounts that may trade real
+    money whether or not one does."""
     counts = queries.open_kinds()
-    return {"kinds": [{"kind": kind, "count": counts[kind]} for kind in KINDS if kind in counts]}
+    return {
+        "kinds": [{"kind": kind, "count": counts[kind]} for kind in KINDS if kind in counts],
+        "promoted": [one["account"] for one in promotion.standing()],
+    }
 
 
 @register.simple_tag(takes_context=True)
