@@ -19,7 +19,8 @@ from alphaswarm_site.stack.supervisor import Supervisor
 from alphaswarm_site.stack.urls import ServerUrls
 from alphaswarm_site.stack.waiting import wait_until
 
-READY_SECONDS = 60
+#: A slow or busy machine takes a minute to import all that the processes need.
+READY_SECONDS = 150
 
 
 @dataclass(frozen=True)
