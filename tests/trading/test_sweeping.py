@@ -208,6 +208,17 @@ def test_a_session_that_says_that_it_drains_is_left_to_itself(house, market, blo
     assert watched_runs()[0].is_silent(watchlist.DRAIN_SECONDS)
 
 
+def test_a_session_that_closes_what_it_holds_is_not_taken_for_one_that_does_not_answer():
+    run, _ = new_run()
+    trading = Trading(run)
+    exit_ = trading.order()
+    exit_.reduce_only = True
+    sent = [trading.intend(exit_), trading.submit(exit_)]
+    ledger.append_now(run.pk, [trading.status("running"), trading.status("draining"), *sent])
+    assert not watched_runs()[0].is_silent(1.0)
+    assert watched_runs()[0].is_silent(watchlist.DRAIN_SECONDS)
+
+
 def test_an_order_that_was_on_its_way_when_the_venue_was_first_asked_is_withdrawn_too(market):
     class LateOrder(AlpacaBrokerage):
         reads = 0

@@ -20,13 +20,18 @@ DRAIN_SECONDS: Final = 30.0
 
 # Written out, so that the index over open orders is seen to hold them.
 _OPEN: Final = "('intended', 'submitted', 'accepted', 'partially_filled', 'pending_cancel', 'unknown')"
+# What a kill that flattens sends once the cancels are over; see `trading.engine.verbs.is_exit`.
+_LEAVES: Final = (
+    "(runs.status = 'draining' AND orders.reduce_only AND orders.type = 'market'"
+    " AND orders.parent_id = '' AND orders.group_id = '')"
+)
 _RUNS: Final = f"""
     SELECT runs.id, runs.status, runs.venue, coalesce(runs.recipe ->> 'brokerage', '{{}}'),
            coalesce((runs.recipe -> 'session' ->> 'stop_on_kill_switch')::boolean, true),
            runs.account, coalesce((SELECT name FROM bots WHERE bots.id = runs.bot_id), ''),
            open.count, open.unasked, coalesce(open.venue_order_ids, '{{}}')
       FROM runs, LATERAL (
-           SELECT count(*), count(*) FILTER (WHERE orders.status <> 'pending_cancel') AS unasked,
+           SELECT count(*), count(*) FILTER (WHERE orders.status <> 'pending_cancel' AND NOT {_LEAVES}) AS unasked,
                   array_agg(orders.venue_order_id) FILTER (WHERE orders.venue_order_id IS NOT NULL) AS venue_order_ids
              FROM orders WHERE orders.run_id = runs.id AND orders.status IN {_OPEN}) AS open
      WHERE runs.mode <> 'backtest'
@@ -39,8 +44,8 @@ _RUNS: Final = f"""
 class Watched:
     """A run that has not ended, or that has left open orders behind.
 
-    ``brokerage`` is its recipe's, as JSON. ``uncancelled`` orders are open without a cancel under way. ``ends_on_kill``
-    is False for a session that was told to read on through a kill.
+    ``brokerage`` is its recipe's, as JSON. ``uncancelled`` orders are open without a cancel under way and no exits of a
+    run that drains. ``ends_on_kill`` is False for a session that was told to read on through a kill.
     """
 
     run_id: UUID
