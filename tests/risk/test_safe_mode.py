@@ -42,6 +42,13 @@ def test_an_exit_that_has_become_an_entry_is_cancelled() -> None:
     assert withdrawn(machine) == {resting.id: "max_daily_loss: the run only reduces"}
 
 
+def test_of_two_exits_that_have_come_to_be_more_than_is_held_the_later_one_is_cancelled() -> None:
+    exits = [sell(50, limit="50"), sell(50, limit="51")]
+    machine = traded(LOSS, minutes(10, 10, 8, 8, 8, 8), [buy(100)], exits, [], [sell_only(50)])
+    first, second = [order for order in machine.orders.values() if order.limit_price]
+    assert withdrawn(machine) == {second.id: "max_daily_loss: the run only reduces", first.id: "the feed ended"}
+
+
 def withdrawn(machine: Engine) -> dict[str, str]:
     """Orders that were cancelled, and why."""
     pending = (record for record in machine.records if record.kind is Kind.ORDER_PENDING_CANCEL)

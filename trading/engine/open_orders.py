@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from itertools import takewhile
 from typing import Final
 
 from trading.engine.orders import OrderRecord, Side
@@ -197,22 +198,22 @@ class OpenOrders:
         return max(self._opening(symbol, order.side, order), other) - max(here, other)
 
     def may_open(self, order: OrderRecord) -> bool:
-        """Whether an open order was to open exposure when it was made, or would now."""
-        if order.reduce_only:
-            return False
-        return bool(order.collateral) or order.remaining_qty > self._closable(order.symbol, order.side)
+        """Whether an open order was to open exposure when it was made, or would now, should those before it fill."""
+        if order.reduce_only or order.collateral:
+            return not order.reduce_only
+        before = takewhile(lambda one: one is not order, self.of(order.symbol))
+        rivals = [one for one in before if one.side is order.side and not one.reduce_only]
+        return self._units([*rivals, order]) > self._closable(order.symbol, order.side)
 
     def open_qty(self, symbol: str, side: Side, order: OrderRecord | None = None) -> Decimal:
         """Units that open orders of this side, and one more, may add: alternatives count once, reduce-only orders not
         at all."""
         more = order if order is not None and order.side is side and not order.reduce_only else None
-        book = self._books.get(symbol)
-        if book is None:
-            return ZERO if more is None else more.qty
-        linked, plain = ZERO, ZERO if more is None or more.group else more.qty
+        book = self._books.get(symbol) or _Book()
+        qty = ZERO if more is None or more.group else more.qty
         if book.special or (more is not None and more.group):
-            linked = sum((qty for qty, _ in self._linked(book, side, more)), ZERO)
-        return self._sums(book).side(side).qty + linked + plain
+            qty += sum((units for units, _ in self._linked(book, side, more)), ZERO)
+        return self._sums(book).side(side).qty + qty
 
     def _opening(self, symbol: str, side: Side, extra: OrderRecord | None = None) -> Decimal:
         """What the open orders of one side, and one more, tie up if all of them fill."""
@@ -255,18 +256,19 @@ class OpenOrders:
 
     def _reducing(self, book: _Book, side: Side) -> Decimal:
         """Units that reduce-only orders of this side may trade, alternatives counted once."""
+        return self._units(one for one in book.special.values() if one.side is side and one.reduce_only)
+
+    def _units(self, orders: Iterable[OrderRecord]) -> Decimal:
+        """Units that so many orders may still trade, alternatives counted once."""
         groups: dict[str, Decimal] = {}
-        for key, order in book.special.items():
-            if order.side is side and order.reduce_only:
-                qty = self._left_of(order)
-                name = order.group or key
-                groups[name] = max(groups.get(name, ZERO), qty)
+        for order in orders:
+            name = order.group or order.client_order_id
+            groups[name] = max(groups.get(name, ZERO), self._left_of(order))
         return sum(groups.values(), ZERO)
 
     def excess(self, order: OrderRecord) -> Decimal:
-        """Units by which a reduce-only order, with all others of its side, may open a position where the venue does not
-        hold them to their word: what they may trade, but for what their parents have still to fill, over what is held.
-        """
+        """Units by which a reduce-only order and the others of its side may open a position where no venue holds them to
+        their word: what they may trade, but for what their parents have still to fill, over what is held."""
         claims: dict[str, Decimal] = {}
         for one in (order, *self.of(order.symbol)):
             if one.reduce_only and one.side is order.side:
