@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db import models
+
+#: The account that the sessions of a drill share, and that it halts.
+ACCOUNT: Final = "drill"
 
 
 class Drill(models.Model):

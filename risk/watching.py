@@ -186,7 +186,7 @@ class MinutesInPosition(Limit):
         return max(ages, key=_by_figure, default=Reading(ZERO))
 
     def sentence(self, reading: Reading) -> str:
-        return f"{reading.symbol} has been held for {reading.figure:.1f} minutes, more than {self.limit}"
+        return f"{reading.symbol} has been held for {reading.figure:.2f} minutes, more than {self.limit}"
 
 
 class RejectRate(Limit):

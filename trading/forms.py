@@ -28,7 +28,7 @@ class Config:
 def as_yaml(recipe: Mapping[str, Any]) -> str:
     """A stored recipe as a person would write it: in the usual order, without what was left out."""
     usual = [*(name for name in Recipe.model_fields if name in recipe), *(name for name in recipe)]
-    ordered = {name: _given(recipe[name]) for name in usual}
+    ordered = _given({name: recipe[name] for name in usual})
     return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
 
 

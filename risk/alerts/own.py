@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Final
 
 from django.utils import timezone
@@ -10,10 +12,14 @@ from risk import kill_switch, runtimes
 from risk.alert_models import Severity
 from risk.alerts.following import Look, Table
 from risk.alerts.notices import Notice
+from risk.drill_models import ACCOUNT, Drill
+from risk.halts import Scope
 from risk.models import Account, KillEvent, RiskHalt
 
 #: A kill has this long to close every order before that is worth an alert.
 CLOSING_SECONDS: Final = 5.0
+#: A drill that failed longer ago was told of.
+DRILLED_WITHIN: Final = timedelta(hours=1)
 
 
 def of_kill(event: KillEvent) -> Notice:
@@ -48,14 +54,31 @@ def open_after_kill() -> list[Notice]:
     ]
 
 
-def of_halt(halt: RiskHalt) -> Notice:
+def of_halt(halt: RiskHalt) -> Notice | None:
+    """Every halt but that of a drill, which is nobody's concern unless it fails."""
+    if (halt.scope, halt.target) == (Scope.ACCOUNT, ACCOUNT):
+        return None
     return Notice(
         kind="halt",
-        subject=f"{halt.scope} {halt.target} halted by {halt.by}",
+        subject=f"{halt.scope.capitalize()} {halt.target} was halted by {halt.by}",
         message=halt.reason,
         severity=Severity.WARNING,
         dedupe_key=f"halt:{halt.scope}:{halt.target}",
     )
+
+
+def failed_drills() -> Iterator[Notice]:
+    """A notice for each drill that could not show that everything stopped."""
+    since = timezone.now() - DRILLED_WITHIN
+    for drill in Drill.objects.filter(ended_at__gt=since, confirmed=False):
+        yield Notice(
+            kind="drill",
+            subject="A drill of the halt failed",
+            message=f"Begun {drill.started_at:%Y-%m-%d %H:%M:%S} UTC by {drill.by}: {drill.detail}",
+            severity=Severity.CRITICAL,
+            dedupe_key=f"drill:{drill.pk}",
+            once=True,
+        )
 
 
 def open_breakers() -> list[Notice]:
@@ -78,4 +101,5 @@ SOURCES: Final = (
     Table("risk_halts", RiskHalt.objects.all, of_halt),
     Look("open orders after a kill", open_after_kill),
     Look("open breakers", open_breakers),
+    Look("failed drills", failed_drills),
 )

@@ -90,7 +90,7 @@ def test_its_page_says_so_and_a_person_lets_it_trade_again_with_a_reason_and_a_c
     way_back = f"/ui/runs/{run.id}/resume/"
     for page in (URL, f"/ui/runs/{run.id}/"):
         shown = operator.get(page).content.decode()
-        assert "lost 1200.50 since 00:00 UTC" in shown and way_back in shown
+        assert "ost 1200.50 since 00:00 UTC" in shown and way_back in shown
     device = TOTPDevice.objects.create(user=User.objects.get(username="operator"), confirmed=True)
     assert operator.post(way_back, {"reason": "the feed is mended", "code": "000000"}).status_code == 422
     TOTPDevice.objects.update(throttling_failure_count=0)
@@ -108,7 +108,7 @@ def test_who_may_only_look_sees_that_it_is_held_back_but_no_way_back(viewer: Cli
     way_back = f"/ui/runs/{trading.run.id}/resume/"
     for page in (URL, f"/ui/runs/{trading.run.id}/"):
         shown = viewer.get(page).content.decode()
-        assert "lost 1200.50 since 00:00 UTC" in shown and way_back not in shown
+        assert "ost 1200.50 since 00:00 UTC" in shown and way_back not in shown
     assert viewer.get(way_back).status_code == 403
 
 
@@ -120,15 +120,29 @@ def test_events_stand_newest_first_and_lead_to_the_trail(operator: Client) -> No
     page = operator.get(URL).content.decode()
     assert f"/ui/runs/{run.run.id}/why/" in page
     only = operator.get("/ui/risk/events/", {"code": "max_daily_loss"}).content.decode()
-    assert "1200.5" in only
+    assert "1,200.5" in only
     assert 'id="event-' in only and only.count('id="event-') == 1
+
+
+def test_what_came_again_and_again_stands_once_with_how_often() -> None:
+    tense, wild = session("tense"), session("wild")
+    for _ in range(3):
+        breaches(tense, "reducing")
+    breaches(wild, "reducing")
+    breaches(tense)
+    shown = queries.overview()["events"]
+    assert [(one["run_name"], one["code"], one["times"]) for one in shown] == [
+        ("tense", "max_daily_loss", 1),
+        ("wild", "reducing", 1),
+        ("tense", "reducing", 3),
+    ]
 
 
 def test_events_of_backtests_are_not_shown() -> None:
     run = session("tested")
     Run.objects.filter(pk=run.run.pk).update(mode=Mode.BACKTEST)
     breaches(run)
-    assert queries.events()["items"] == []
+    assert queries.events()["items"] == queries.overview()["events"] == []
 
 
 def test_events_come_in_pages() -> None:

@@ -10,7 +10,9 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from access.principals import cli_principal
+from risk.alerts import own
 from risk.drill_models import Drill
+from risk.models import RiskHalt
 from tests.live import LiveStack
 from tests.trading.market import recipe, synthetic
 from tests.trading.test_end_to_end import Client, eventually
@@ -69,6 +71,14 @@ def test_a_drill_that_nobody_takes_up_says_so_and_leaves_nothing_behind(monkeypa
     assert not drill.confirmed
     assert drill.detail.startswith("0 of 10 orders rest")
     assert [run.status for run in Run.objects.all()] == ["stopped"]
+    (told,) = own.failed_drills()
+    assert (told.kind, told.severity, drill.detail in told.message) == ("drill", "critical", True)
+
+
+def test_the_halt_of_a_drill_is_told_of_to_nobody():
+    assert own.of_halt(RiskHalt(scope="account", target="drill", by="guard", reason="drill")) is None
+    told = own.of_halt(RiskHalt(scope="account", target="alpaca-paper", by="mara", reason="a bad feed"))
+    assert told.subject == "Account alpaca-paper was halted by mara"
 
 
 @pytest.mark.parametrize(("hours", "minutes_ago", "wanted"), [(1, 61, True), (1, 59, False), (0, 10_000, False)])

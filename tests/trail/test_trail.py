@@ -66,10 +66,18 @@ def test_an_order_that_a_limit_refused_names_the_limit_and_the_figure(tmp_path: 
     (shown,) = found.orders
     assert shown.stopped_by is not None
     assert (shown.stopped_by.code, shown.stopped_by.limit) == ("max_order_value", "500")
-    assert shown.stopped_by.message in found.verdict
+    assert found.verdict == f"Buy 10 SPY market, gtc: stopped at the check, {shown.stopped_by.message}."
     # What would have let it pass is told too.
     assert [step.passed for step in shown.steps if step.code == "max_order_qty"] == [True]
     assert not any(step.stage in ("gate", "venue") for step in shown.steps)
+
+
+def test_a_run_that_only_reduces_is_said_to(tmp_path: Path) -> None:
+    run = run_with(tmp_path, max_daily_loss="0.01", on_breach="safe_mode", resume="manual")
+    found = trail(run, order_id=run.orders.filter(status="denied").latest("seq").id)
+    (reduces,) = [step for step in found.state if step.passed is False]
+    assert reduces.message.startswith("it only reduces: lost ")
+    assert reduces.code == "max_daily_loss"
 
 
 def test_without_a_moment_it_is_the_last_bar(run: Run) -> None:

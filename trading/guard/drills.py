@@ -21,7 +21,7 @@ from access import audit
 from access.principals import Principal
 from risk import actions as halts
 from risk import kill_switch
-from risk.drill_models import Drill
+from risk.drill_models import ACCOUNT, Drill
 from risk.halts import Scope
 from trading import actions
 from trading.engine.errors import InvalidValue, TradingError
@@ -30,7 +30,6 @@ from trading.rows import moment
 
 log = logging.getLogger(__name__)
 
-ACCOUNT: Final = "drill"
 SESSIONS: Final = 3
 MOST_SESSIONS: Final = 50
 REASON: Final = "drill"

@@ -22,6 +22,8 @@ Row = dict[str, Any]
 NEWEST_EVENTS: Final = ["-id"]
 #: Rows that the overview shows of what may be many.
 EVENTS: Final = 25
+#: Events that are looked at for them.
+RECENT: Final = 1000
 KILLS: Final = 10
 HEADROOM: Final = 40
 
@@ -41,7 +43,7 @@ def overview() -> Row:
         "headroom": limits[:HEADROOM],
         "limits": len(limits),
         "unlimited": [session for session in sessions if not session["limited"]],
-        "events": events(limit=EVENTS)["items"],
+        "events": recent(),
         "kills": kills(),
     }
 
@@ -103,6 +105,19 @@ def events(code: str = "", run_id: str = "", cursor: str | None = None, limit: i
     return page(found, NEWEST_EVENTS, cursor, limit, event_row)
 
 
+def recent() -> list[Row]:
+    """What happened lately, newest first: of what came again and again in one run the last event alone, with how often
+    as ``times`` among the last `RECENT` events."""
+    found = RiskEvent.objects.exclude(run__mode=Mode.BACKTEST).order_by("-id")
+    newest: dict[tuple[Any, str], int] = {}
+    times: dict[int, int] = {}
+    for pk, run_id, code in found.values_list("id", "run_id", "code")[:RECENT]:
+        first = newest.setdefault((run_id, code), pk)
+        times[first] = times.get(first, 0) + 1
+    shown = RiskEvent.objects.filter(pk__in=list(times)[:EVENTS]).select_related("run").order_by("-id")
+    return [{**event_row(event), "times": times[event.pk]} for event in shown]
+
+
 def codes() -> list[str]:
     """The codes that risk events have had."""
     return list(RiskEvent.objects.order_by("code").values_list("code", flat=True).distinct())
@@ -115,7 +130,7 @@ def event_row(event: RiskEvent) -> Row:
         "run_id": None if run is None else str(run.id),
         "run_name": None if run is None else run.name,
         "code": event.code,
-        "message": event.message,
+        "message": event.message.removeprefix(f"{event.code}: "),
         "figure": None if event.figure is None else plain(event.figure),
         "limit": None if event.limit is None else plain(event.limit),
         "created_at": moment(event.created_at),

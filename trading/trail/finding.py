@@ -20,6 +20,7 @@ from trading.connections import connect
 from trading.engine.bars import Bar, to_datetime, to_nanos
 from trading.engine.errors import InvalidValue, TradingError
 from trading.engine.memory import saved
+from trading.engine.records import plain
 from trading.models import Mode, Order, Run, RunStatus
 from trading.queries import ACTIVE
 from trading.recipes import parse
@@ -204,8 +205,8 @@ def _checked(one: Any) -> Step:
         passed=False,
         code=denial.code,
         message=denial.message,
-        figure=None if denial.figure is None else str(denial.figure),
-        limit=None if denial.limit is None else str(denial.limit),
+        figure=None if denial.figure is None else plain(denial.figure),
+        limit=None if denial.limit is None else plain(denial.limit),
     )
 
 
@@ -215,7 +216,8 @@ def _verdict(
     """The answer in a sentence."""
     if orders:
         stopped = [order for order in orders if order.stopped_by is not None]
-        return "; ".join(order.verdict for order in (stopped or orders)[:3]).capitalize() + "."
+        said = "; ".join(order.verdict for order in (stopped or orders)[:3])
+        return f"{said[:1].upper()}{said[1:]}."
     of = f" of {symbol}" if symbol else ""
     if not bars:
         before = f" at or before {moment(at)}" if at is not None else ""

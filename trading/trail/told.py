@@ -13,7 +13,20 @@ from trading.rows import moment
 from trading.trail.steps import Stage, Step
 
 #: Facts about the whole run that decide what becomes of its orders.
-_OF_THE_RUN: Final = (Kind.RUN_STATUS, Kind.RISK_HALTED, Kind.KILL_ENGAGED, Kind.HALTED)
+_OF_THE_RUN: Final = (
+    Kind.RUN_STATUS,
+    Kind.RISK_HALTED,
+    Kind.RISK_REDUCING,
+    Kind.RISK_RESUMED,
+    Kind.KILL_ENGAGED,
+    Kind.HALTED,
+    Kind.FLATTENING,
+)
+_OF_THE_RUN_WORDS: Final = {
+    Kind.RISK_REDUCING: "it only reduces",
+    Kind.RISK_RESUMED: "it trades again",
+    Kind.FLATTENING: "it closes what it holds",
+}
 _WORDS: Final = {
     Kind.ORDER_ACCEPTED: "the venue took it",
     Kind.ORDER_REJECTED: "the venue refused it",
@@ -100,9 +113,9 @@ def _state(event: LedgerEvent) -> Step:
     code = data.get("code", "")
     return Step(
         stage=Stage.RUN,
-        passed=False,
+        passed=None if event.kind == Kind.RISK_RESUMED else False,
         code=code,
-        message=f"{code}: {reason}",
+        message=f"{_OF_THE_RUN_WORDS.get(event.kind, code)}: {reason}",
         figure=data.get("figure"),
         limit=data.get("limit"),
         time=moment(event.recorded_at),

@@ -49,8 +49,8 @@ class Command(ProductCommand):
         document = {"items": rows, "next": None}
         tried = [row for row in rows if row["milliseconds"] is not None]
         if not tried or not all(row["ok"] for row in tried):
-            failed = "; ".join(f"{row['channel']}: {row['detail']}" for row in rows if not row["ok"])
-            raise CommandFailed(failed, "not_delivered", **document)
+            told = "; ".join(f"{row['channel']}: {row['detail']}" for row in rows)
+            raise CommandFailed(told, "not_delivered", **document)
         return document
 
     def channels(self, **options: Any) -> dict[str, Any]:
