@@ -67,8 +67,8 @@ def measure(stack: Stack, sessions: int) -> dict[str, float]:
         one = Try()
         threads = [
             one.watch("gate closed", lambda: gate.verdict() is Verdict.ENGAGED, 0.001),
-            one.watch("no open order in the ledger", lambda: _one(orders, _OPEN) == 0, 0.005),
-            one.watch("all sessions ended", lambda: running(runs) == 0, 0.01),
+            one.watch("no open order in the ledger", lambda: _one(orders, _OPEN) == 0, 0.01),
+            one.watch("all sessions ended", lambda: running(runs) == 0, 0.03),
         ]
         stack.post("/portfolio/kill_switch", {"engaged": True, "reason": "drill"})
         one.seen["call answered"] = (time.perf_counter() - one.began) * 1000

@@ -31,6 +31,8 @@ Since = Callable[[], float]
 
 WAIT_SECONDS = 2.0
 _POLL_SECONDS = 0.004
+#: The pause between two looks, as a multiple of what a look takes.
+_SHARE = 3.0
 
 
 class KillReport(msgspec.Struct, kw_only=True):
@@ -212,8 +214,11 @@ class _Stopwatch:
         self._gate = OrderGate(places.gate())
 
     def watch(self, wait: float) -> None:
+        asked = self._since()
         while not self.look() and self._since() < wait * 1000:
-            time.sleep(_POLL_SECONDS)
+            # To ask takes time from those who are asked about.
+            time.sleep(max(_POLL_SECONDS, _SHARE * (self._since() - asked) / 1000))
+            asked = self._since()
 
     def look(self) -> bool:
         """Look at the gate and ask the runtimes once; whether there is nothing left to wait for."""

@@ -256,9 +256,13 @@ class OrderDesk:
             effects = self._engine.cancel_open(reason)
 
     async def cancel_all(self, cancels: Sequence[Cancel]) -> None:
-        """Ask the venue once for all of them; what is pending is committed as they leave."""
+        """Ask the venue once for all of them; what is pending is committed as they leave, in one append with what a
+        venue that answers at once has said."""
+        asking = asyncio.create_task(self._cancel([cancel.order for cancel in cancels]))
+        await asyncio.sleep(0)
+        self.drain()
         self._journal.post()
-        await self._cancel([cancel.order for cancel in cancels])
+        await asking
         self.drain()
         self._journal.post()
 

@@ -38,7 +38,7 @@ _OPEN = """
                                            OR ended_at >= kill_switch.engaged_at)
               JOIN positions ON positions.run_id = runs.id AND positions.qty <> 0
              WHERE kill_switch.engaged AND kill_switch.flatten),
-           coalesce((array_agg(orders.id ORDER BY orders.id))[:%s], '{}')
+           (array_agg(orders.id))[:%s]
       FROM orders JOIN runs ON runs.id = orders.run_id
      WHERE orders.status IN ('intended', 'submitted', 'accepted', 'partially_filled', 'pending_cancel', 'unknown')
        AND runs.mode <> 'backtest'
@@ -82,7 +82,8 @@ class PaperRuntime(Runtime):
         with connection.cursor() as cursor:
             cursor.execute(_OPEN, [_NAMED])
             runs, orders, uncancelled, held, named = cursor.fetchone()
-        return Progress(open_runs=runs, open_orders=orders, uncancelled=uncancelled, held=held, detail=tuple(named))
+        detail = tuple(named or ())
+        return Progress(open_runs=runs, open_orders=orders, uncancelled=uncancelled, held=held, detail=detail)
 
     # Scoped halts.
 
