@@ -60,7 +60,8 @@ class Halts(msgspec.Struct, frozen=True, dict=True):
         return next((halt for halt in self.halts if place.get(halt.scope) == halt.target), None)
 
     def of_symbol(self, symbol: str) -> Halt | None:
-        """The halt of this symbol or of its underlying. A ticker without a venue may be that of any venue."""
+        """The halt of this symbol, however it is written, or of its underlying. A ticker without a venue may be that of
+        any venue."""
         if not self._symbols:
             return None
         option = instrument_of(symbol).option
@@ -84,7 +85,7 @@ def _is_same(symbol: str, other: str) -> bool:
         one, two = Symbol.parse(symbol), Symbol.parse(other)
     except InvalidValue:
         return symbol == other
-    return one.ticker == two.ticker and (one.venue == two.venue or None in (one.venue, two.venue))
+    return one.letters == two.letters and (one.venue == two.venue or None in (one.venue, two.venue))
 
 
 NO_HALTS: Final = Halts()

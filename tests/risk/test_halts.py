@@ -139,6 +139,8 @@ def test_in_a_halted_symbol_only_what_reduces_leaves() -> None:
         ("AAPL", "AAPL250117C00150000", True),
         ("AAPL250117C00150000", "AAPL", False),
         ("BTC/USD", "BTC/USD", True),
+        ("BTCUSD", "BTC/USD", True),
+        ("BRK-B", "BRK.B.NYSE", True),
     ],
 )
 def test_a_ticker_without_a_venue_is_that_of_any_and_an_option_goes_with_its_underlying(

@@ -267,8 +267,8 @@ class OpenOrders:
         return sum(groups.values(), ZERO)
 
     def excess(self, order: OrderRecord) -> Decimal:
-        """Units by which a reduce-only order and the others of its side may open a position where no venue holds them to
-        their word: what they may trade, but for what their parents have still to fill, over what is held."""
+        """Units by which a reduce-only order and the others of its side may open a position where no venue holds them
+        to their word: what they may trade, but for what their parents have still to fill, over what is held."""
         claims: dict[str, Decimal] = {}
         for one in (order, *self.of(order.symbol)):
             if one.reduce_only and one.side is order.side:

@@ -11,6 +11,8 @@ from trading.engine.errors import InvalidValue
 
 _SYMBOL = re.compile(r"(?P<ticker>[A-Z0-9][A-Z0-9/_\-]{0,31}(?:\.[A-Z])?)(?:\.(?P<venue>[A-Z][A-Z0-9]{1,15}))?")
 
+_SIGNS = re.compile(r"[^A-Z0-9]")
+
 
 class Symbol(msgspec.Struct, frozen=True, order=True):
     """An instrument by its ticker and, where one is named, its listing venue.
@@ -21,6 +23,12 @@ class Symbol(msgspec.Struct, frozen=True, order=True):
 
     ticker: str
     venue: str | None = None
+
+    @property
+    def letters(self) -> str:
+        """The ticker's letters and digits alone, for what is written in several ways: BTC/USD and BTCUSD, BRK.B and
+        BRK-B."""
+        return _SIGNS.sub("", self.ticker)
 
     @classmethod
     def parse(cls, text: str) -> Symbol:
