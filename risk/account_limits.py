@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trading.engine.orders import Side
 from trading.engine.risk import Denial
+from trading.engine.symbols import Symbol
 
 Amount = Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 15, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0, le=1_000_000)]
@@ -63,7 +64,8 @@ class Holding(msgspec.Struct, frozen=True):
 
 class Opening(msgspec.Struct, frozen=True):
     """An order that may open exposure: ``qty`` is what it has left, ``unit_value`` the dearest that a unit may cost,
-    multipliers included. Orders of one ``group`` share a quantity; one that ``replaces`` another takes its place."""
+    multipliers included. Orders of one ``group`` share a quantity; one that ``replaces`` another takes its place. What
+    is ``beside`` an order that is asked about was to close a position, and may open another once that order has."""
 
     order_id: str
     run: str
@@ -73,6 +75,7 @@ class Opening(msgspec.Struct, frozen=True):
     unit_value: Decimal
     group: str = ""
     replaces: str = ""
+    beside: bool = False
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -109,7 +112,7 @@ class AccountState(msgspec.Struct):
         reaches = reach(self.holdings, self.openings)
         symbols: defaultdict[str, Decimal] = defaultdict(Decimal)
         for one in reaches:
-            symbols[one.symbol] += one.value
+            symbols[_ticker(one.symbol)] += one.value
         most = max(symbols, key=lambda symbol: symbols[symbol], default=None)
         return [
             ("max_gross_exposure", sum(symbols.values(), _ZERO), None),
@@ -123,18 +126,24 @@ class AccountState(msgspec.Struct):
         """Each limit's name, what is measured, and the figure if the orders left."""
         yield "max_daily_loss", "the account lost since 00:00 UTC", self.loss
         for one in asked:
-            yield "max_order_value", "the order is worth", one.qty * one.unit_value
-        after = [*self.openings, *asked]
+            if not one.beside:
+                yield "max_order_value", "the order is worth", one.qty * one.unit_value
+        after = list({one.order_id: one for one in (*self.openings, *asked)}.values())
         yield "max_open_orders", "open orders of the account would be", Decimal(len(after))
         reaches = reach(self.holdings, after)
         for symbol in dict.fromkeys(one.symbol for one in asked):
-            value = sum((one.value for one in reaches if one.symbol == symbol), _ZERO)
+            value = sum((one.value for one in reaches if _ticker(one.symbol) == _ticker(symbol)), _ZERO)
             yield "max_position_value", f"{symbol} in all runs of the account would come to", value
         gross = sum((one.value for one in reaches), _ZERO)
         yield "max_gross_exposure", "gross exposure of the account would come to", gross
         for side in dict.fromkeys(one.side for one in asked):
             net = net_exposure(reaches, side)
             yield "max_net_exposure", "net exposure of the account would come to", net
+
+
+def _ticker(symbol: str) -> str:
+    """What runs may write in several ways, an account trades as one."""
+    return Symbol.parse(symbol).letters
 
 
 def net_exposure(reaches: Iterable[Reach], side: Side) -> Decimal:

@@ -72,19 +72,38 @@ class Standing:
         self._book: AccountBook | None = book() if self._account else None
 
     async def grant(self, orders: Sequence[OrderRecord]) -> Denial | None:
-        """Have what these orders may open set aside in the account; why they may not leave, None where they may."""
-        self._read_signs()
-        asked = [self._opening(order) for order in orders if order.collateral]
-        if self._book is None or not asked:
-            return None
-        return await self._book.grant(self._account, asked)
+        """Have what these orders may open set aside in the account; why they may not leave, None where they may.
 
-    def _opening(self, order: OrderRecord) -> Opening:
-        prices = (self._engine.last_price(order.symbol), order.limit_price, order.stop_price, Decimal(0))
+        Orders that were to close what is held are set aside with those that open more on their side: which of them
+        closes is the venue's to say.
+        """
+        self._read_signs()
+        opening = [order for order in orders if order.collateral]
+        if self._book is None or not opening:
+            return None
+        beside = {
+            one.id: self._opening(one, beside=True)
+            for order in opening
+            for one in self._engine.open_orders(order.symbol)
+            if one.side is order.side and not (one.collateral or one.reduce_only)
+        }
+        return await self._book.grant(self._account, [*map(self._opening, opening), *beside.values()])
+
+    def _opening(self, order: OrderRecord, beside: bool = False) -> Opening:
+        own = () if beside else (order.limit_price, order.stop_price)
+        prices = (self._engine.last_price(order.symbol), Decimal(0), *own)
         dearest = max(price for price in prices if price is not None)
         unit_value = dearest * self._engine.instrument(order.symbol).multiplier
         return Opening(
-            order.id, self._run, order.symbol, order.side, order.qty, unit_value, order.group, order.replaces
+            order.id,
+            self._run,
+            order.symbol,
+            order.side,
+            order.remaining_qty,
+            unit_value,
+            order.group,
+            order.replaces,
+            beside,
         )
 
     def answered(self) -> None:

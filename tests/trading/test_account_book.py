@@ -12,6 +12,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from risk.account_limits import AccountLimits, Opening
 from risk.models import Account, OrderGrant
@@ -274,6 +275,19 @@ def test_alternatives_and_what_takes_the_place_of_another_count_once(sender):
     assert ask(sender, opening(sender, group="g"), opening(sender, group="g")) is None
     assert ask(sender, opening(sender, order_id="a"), opening(sender, order_id="b", replaces="a")) is None
     assert ask(sender, opening(sender, order_id="c"), opening(sender, order_id="d")).figure == Decimal(2000)
+
+
+def test_what_is_beside_an_order_counts_with_it_but_is_not_asked_about(sender):
+    Account.objects.filter(pk=sender.account).update(limits={"max_order_value": "100", "max_gross_exposure": "1000"})
+    exit_ = opening(sender, 8, beside=True)
+    assert ask(sender, opening(sender, 1), exit_) is None
+    assert ask(sender, opening(sender, 1), opening(sender, 10, beside=True)).figure == Decimal(1100)
+
+
+def test_a_symbol_is_one_however_runs_write_it(sender):
+    Account.objects.filter(pk=sender.account).update(limits={"max_position_value": "1000"})
+    answer = ask(sender, *(replace(opening(sender, 6), symbol=symbol) for symbol in ("BTC/USD", "BTCUSD")))
+    assert answer.figure == Decimal(1200)
 
 
 def test_an_account_that_lost_its_daily_limit_opens_nothing_more(sender):

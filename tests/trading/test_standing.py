@@ -89,6 +89,12 @@ def test_an_order_that_opens_is_granted_and_one_that_reduces_need_not_be(house, 
     assert granted == [(f"{made.run_id.hex}-1", "sim-shared")]
 
 
+def test_an_exit_that_rests_is_granted_with_an_order_that_could_take_its_position(house, limited):
+    made = trade(house, [buy(9)], [sell(9, limit="500"), sell(1)])
+    granted = OrderGrant.objects.order_by("order_id").values_list("order_id", flat=True)
+    assert list(granted) == [f"{made.run_id.hex}-{number}" for number in (1, 2, 3)]
+
+
 def test_a_venue_that_fails_again_and_again_is_sent_nothing_new_by_anybody(house):
     class Failing(Shared):
         async def submit_order_async(self, order, linked=()):
