@@ -39,8 +39,18 @@ NEWEST_ORDERS: Final = ["-created_at", "-id"]
 NEWEST_FILLS: Final = ["-filled_at", "-id"]
 
 
-def find_run(task_id: str) -> Run | None:
-    return Run.objects.filter(task_id=task_id).select_related("bot_version").first()
+def find_run(named: str) -> Run | None:
+    """A run by its task id, or by its own id."""
+    found = Run.objects.select_related("bot_version")
+    return found.filter(task_id=named).first() or (found.filter(pk=named).first() if _is_id(named) else None)
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def run(run_id: UUID) -> Run | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client
 from django_otp.oath import TOTP
@@ -16,6 +17,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from access import actions as access_actions
 from access.models import AuditEntry
 from access.principals import cli_principal
+from alphaswarm_site.commands import BadInput
 from tests.trading.sessions import new_run
 from trading import actions
 from trading.engine.errors import InvalidValue
@@ -106,3 +108,13 @@ def test_by_http_it_needs_a_second_factor_and_a_reason(
     answer = resume("trade", {"reason": "again"}, **{"X-OTP": code_of(owner)})
     assert (answer.status_code, json.loads(answer.content)["id"]) == (200, str(run.pk))
     assert Run.objects.get(pk=run.pk).resume_reason == "again"
+
+
+def test_the_command_knows_a_run_by_its_task_and_by_its_own_id(owned: tuple[Run, Lease]) -> None:
+    run, _ = owned
+    for named in (run.task_id, str(run.pk)):
+        call_command("paper", "resume", named, reason="a look was taken")
+    run.refresh_from_db()
+    assert run.resumes == 2
+    with pytest.raises(BadInput, match="no run has the task id or the id nobody"):
+        call_command("paper", "resume", "nobody", reason="a look was taken")

@@ -88,5 +88,5 @@ class Command(ProductCommand):
     def _find(self, task_id: str) -> Run:
         run = queries.find_run(task_id)
         if run is None:
-            raise BadInput(f"no run has the task id {task_id}; `alphaswarm paper status` lists them")
+            raise BadInput(f"no run has the task id or the id {task_id}; `alphaswarm paper status` lists them")
         return run
