@@ -24,6 +24,8 @@ from trading.models import VenueCheck
 
 pytestmark = pytest.mark.django_db
 
+#: The badge of the top bar, which leads here.
+PROMOTED = "Promoted to live: alpaca-live"
 LIST = "/ui/accounts/"
 PAPER, LIVE = "/ui/accounts/alpaca-paper/", "/ui/accounts/alpaca-live/"
 
@@ -83,12 +85,12 @@ def test_promoting_takes_a_reason_and_a_code_and_is_shown_on_every_page(
     assert promotion.standing() == []
     assert browser.post(path, {"reason": "a year on paper", "code": code_of(device)}).status_code == 302
     for shown in ("/ui/portfolio/", "/ui/runs/", "/ui/risk/", "/ui/kill/", "/ui/account/", LIST, LIVE):
-        assert "Real money allowed" in text(browser, shown)
+        assert PROMOTED in text(browser, shown)
     demote = reverse("ui:account_demote", args=["alpaca-live"])
     assert browser.post(demote, {"reason": " "}).status_code == 422
     assert browser.post(demote, {"reason": "enough"}).status_code == 302
     assert promotion.standing() == []
-    assert "Real money allowed" not in text(browser, "/ui/runs/")
+    assert PROMOTED not in text(browser, "/ui/runs/")
 
 
 def test_a_live_session_is_shown_on_every_page(operator: Client) -> None:

@@ -146,8 +146,9 @@ def _skew(clock: VenueClock | None, local: int) -> Finding:
         return Finding(None, "The venue has no clock to compare with.")
     skew = (local - clock.time) / NANOS_PER_SECOND
     if abs(skew) <= MOST_SKEW:
-        return Finding(True, f"This machine's clock is {skew:+.1f} s from the venue's.")
-    return Finding(False, f"This machine's clock is {skew:+.1f} s from the venue's: set it by NTP.")
+        return Finding(True, f"This machine's clock is {abs(skew):.1f} s from the venue's.")
+    way = "ahead of" if skew > 0 else "behind"
+    return Finding(False, f"This machine's clock is {abs(skew):.1f} s {way} the venue's: set it by NTP.")
 
 
 def _market(clock: VenueClock | None) -> Finding:
