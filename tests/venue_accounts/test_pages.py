@@ -95,7 +95,7 @@ def test_promoting_takes_a_reason_and_a_code_and_is_shown_on_every_page(
 
 def test_a_live_session_is_shown_on_every_page(operator: Client) -> None:
     running(account="alpaca-live", venue="alpaca", mode="live")
-    for shown in ("/ui/portfolio/", "/ui/runs/", "/ui/kill/", LIST):
+    for shown in ("/ui/portfolio/", "/ui/runs/", "/ui/kill/", "/admin/", LIST):
         assert 'class="mode mode--live"' in text(operator, shown)
 
 
