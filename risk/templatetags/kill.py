@@ -7,10 +7,17 @@ from typing import Any
 
 from django import template
 
+from access.principals import principal_of
 from risk import queries
 from risk.queries import HaltsView, KillView
 
 register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def may(context: template.Context, scope: str) -> bool:
+    """Whether who looks at the page may do ``scope``: what they may not do is not offered."""
+    return principal_of(context["request"]).may(scope)
 
 
 @register.simple_tag

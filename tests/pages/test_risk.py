@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from risk.models import KillEvent
+from risk.models import KillEvent, RiskHalt
 from tests.ledger.builders import Trading
 from tests.pages.builders import session, state_of
 from tests.risk.test_api import code_of
@@ -110,6 +110,14 @@ def test_who_may_only_look_sees_that_it_is_held_back_but_no_way_back(viewer: Cli
         shown = viewer.get(page).content.decode()
         assert "ost 1200.50 since 00:00 UTC" in shown and way_back not in shown
     assert viewer.get(way_back).status_code == 403
+
+
+def test_who_may_only_look_is_offered_nothing_that_is_not_theirs(viewer: Client, operator: Client) -> None:
+    RiskHalt.objects.create(scope="symbol", target="SPY", reason="odd prints", by="operator", at="2026-01-05T12:00:00Z")
+    for verb in ("Halt…", "Halt now", "Release…", "Engage now"):
+        assert verb in operator.get(URL).content.decode()
+        assert verb not in viewer.get(URL).content.decode()
+    assert "odd prints" in viewer.get(URL).content.decode()
 
 
 def test_events_stand_newest_first_and_lead_to_the_trail(operator: Client) -> None:
