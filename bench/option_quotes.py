@@ -25,8 +25,10 @@ from risk.agent import RiskManagementAgent
 from risk.limits import RiskLimits
 from trading.backtest import Curve, drive
 from trading.engine.bars import Bar
+from trading.engine.effects import Effect
 from trading.engine.engine import Engine
 from trading.engine.instruments import Right, instrument_of, option_symbol
+from trading.engine.risk import Watched
 from trading.feeds import QuotesFeed
 from trading.feeds.tables import Floats
 from trading.strategies.lucic_tse import LucicTseOptionsStrategy, View
@@ -65,18 +67,21 @@ def trade(strategy: LucicTseOptionsStrategy, feed: QuotesFeed, seed: int) -> Ses
     arrivals = {"intensity": strategy.intensity, "decay": strategy.decay, "seed": seed}
     venue = SimulatedBrokerage(starting_cash=CASH, arrivals=arrivals)
     venue.interval = feed.interval
-    engine = Engine("bench", strategy, RiskManagementAgent(RiskLimits(), CASH), feed.universe, CASH)
+    agent = RiskManagementAgent(RiskLimits(), CASH)
+    engine = Engine("bench", strategy, agent, feed.universe, CASH)
     vega: dict[int, float] = {}
     contracts: dict[int, float] = {}
     breaches = 0
 
-    def watch(engine: Engine, equity: float) -> None:
+    def watch(run: Watched, equity: float) -> Sequence[Effect]:
         nonlocal breaches
         vega[engine.now] = sum(strategy.vega(underlying, engine) for underlying in underlyings)
         contracts[engine.now] = max(abs(float(engine.qty(symbol))) for symbol in options)
         breaches += abs(vega[engine.now]) > strategy.max_vega or contracts[engine.now] > strategy.max_contracts
+        return ()
 
-    drive(engine, venue, _quoted_part(list(feed.bars()), options), Curve(), watch)
+    agent.watch = watch
+    drive(engine, venue, _quoted_part(list(feed.bars()), options), Curve())
     held, most = np.array(list(vega.values())), np.array(list(contracts.values()))
     return Session(held, most, float(engine.equity - CASH), engine.fills, breaches)
 

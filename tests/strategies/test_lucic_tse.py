@@ -101,18 +101,21 @@ class Watched:
     after each bar."""
 
     def __init__(self, feed, strategy, bars=None, arrivals=None):
-        self.engine = Engine("run", strategy, RiskAgent(), feed.universe, Decimal(10_000_000))
+        agent = RiskAgent()
+        agent.watch = self._note
+        self.engine = Engine("run", strategy, agent, feed.universe, Decimal(10_000_000))
         self.quotes, self.deltas = [], []
         venue = SimulatedBrokerage(starting_cash=10_000_000, arrivals=arrivals)
         venue.interval = feed.interval
         self.feed = {(bar.time, bar.symbol): bar for bar in feed.bars()}
-        drive(self.engine, venue, feed.bars() if bars is None else bars, Curve(), self._note)
+        drive(self.engine, venue, feed.bars() if bars is None else bars, Curve())
 
     def _note(self, engine, equity):
         self.quotes += [(engine.now, order) for order in engine.open_orders() if order.created_at == engine.now]
         views = engine.strategy.state.views
         held = sum(float(engine.qty(symbol)) * 100 * view.delta for symbol, view in views.items())
         self.deltas.append(held + float(engine.qty("ACME")))
+        return ()
 
 
 def test_its_quotes_stand_on_both_sides_and_never_cross_the_market(feed):
