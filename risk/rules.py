@@ -113,10 +113,13 @@ def on_tick_and_lot(order: OrderRecord, context: Context) -> Denial | None:
 
 
 def sane_links(order: OrderRecord, context: Context) -> Denial | None:
-    """Orders that share a quantity have one symbol and one quantity; an order that waits for another asks for no more
-    than that one, and reduces what that one opens where it may only reduce."""
-    if not order.group or order.replaces:
+    """Orders that share a quantity have one symbol and one quantity, also where one is replaced; an order that waits
+    for another asks for no more than that one, and reduces what that one opens where it may only reduce."""
+    if not order.group:
         return None
+    old = context.order(order.replaces) if order.replaces else None
+    if old is not None:
+        return None if order.qty == old.remaining_qty else _unshared(order.qty, old.remaining_qty)
     parent = context.order(order.parent_id) if order.parent_id else None
     if parent is not None:
         if order.qty > parent.qty:
@@ -132,9 +135,13 @@ def sane_links(order: OrderRecord, context: Context) -> Denial | None:
         message = f"alternatives trade one symbol, not {first.symbol} and {order.symbol}"
         return Denial(code="linked_symbol", message=message)
     if order.qty != first.qty:
-        message = f"alternatives share one quantity, not {first.qty} and {order.qty}"
-        return Denial(code="linked_quantity", message=message, figure=order.qty, limit=first.qty)
+        return _unshared(order.qty, first.qty)
     return None
+
+
+def _unshared(qty: Decimal, other: Decimal) -> Denial:
+    message = f"linked orders share one quantity, not {other} and {qty}; cancel them and send others"
+    return Denial(code="linked_quantity", message=message, figure=qty, limit=other)
 
 
 def known_price(order: OrderRecord, context: Context) -> Denial | None:

@@ -147,11 +147,13 @@ def test_alternatives_share_one_quantity() -> None:
     assert len(run.ask(one_cancels_other(buy(10, limit="90"), buy(10, limit="80")))) == 2
 
 
-def test_a_replacement_of_one_alternative_counts_with_all_that_it_asks_for() -> None:
+@pytest.mark.parametrize("qty", [4, 40])
+def test_a_linked_order_is_replaced_by_one_of_the_same_quantity_alone(qty: int) -> None:
+    """Two alternatives of 4 and 6 in the place of two of 10 would come to 10 between them."""
     run = Trader(max_position_qty=10)
     one, other = run.ask(one_cancels_other(buy(10, limit="90"), buy(10, limit="80")))
-    assert not run.ask(ReplaceRequest(order_id=one.id, qty=D(40)))
-    assert (run.code, run.denied["figure"]) == ("max_position_qty", "40")
+    assert not run.ask(ReplaceRequest(order_id=one.id, qty=D(qty)))
+    assert (run.code, run.denied["figure"], run.denied["limit"]) == ("linked_quantity", str(qty), "10")
     assert run.ask(ReplaceRequest(order_id=other.id, limit_price=D(85)))
 
 
