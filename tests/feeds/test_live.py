@@ -63,6 +63,20 @@ async def test_alpacas_minutes_come_as_bars_of_the_runs_spelling():
     assert bar == Bar("AAPL.NASDAQ", to_nanos(start), *PRICES, 100.0)
 
 
+@pytest.mark.parametrize("close", [float("nan"), float("inf"), 0.0, -1.0])
+async def test_a_bar_that_cannot_be_is_left_out(close):
+    def two(stub: AlpacaStub) -> None:
+        stub.bar("AAPL", minute(3), (1.0, 2.0, 0.5, close))
+        stub.bar("AAPL", minute(2), PRICES)
+
+    with serving(AlpacaStub()) as stub:
+        feed = AlpacaFeed(["AAPL"], api_key=KEY, secret_key=SECRET, data_url=stub.url)
+        act = once(lambda: any(stub._data.values()), lambda: stub.call(two, stub))
+        [bar] = await bars_of(feed, 1, act)
+
+    assert bar.time == to_nanos(minute(2))
+
+
 async def test_alpacas_bars_of_a_lost_connection_are_asked_for():
     def lose_and_trade(stub: AlpacaStub) -> None:
         stub.call(stub.bar, "AAPL", minute(3), PRICES)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, ClassVar, Final, Protocol
 
 from brokers.alpaca.feed import AlpacaBars
@@ -17,6 +19,8 @@ from trading.feeds.base import FeedError, IFeed
 from trading.feeds.building import BarBuilder
 from trading.feeds.cache import BarCache
 from trading.feeds.signs import FeedSigns
+
+log = logging.getLogger(__name__)
 
 #: How long after a bar's end a part of it may still come.
 LATE_SECONDS: Final = 3
@@ -169,10 +173,17 @@ class LiveFeed(IFeed):
 
 def _taker(loop: asyncio.AbstractEventLoop, parts: asyncio.Queue[Bar]) -> Callable[[Bar], None]:
     def take(bar: Bar) -> None:
-        if not loop.is_closed():
+        if not _can_be(bar):
+            log.warning("a bar of %s that cannot be is left out: %s", bar.symbol, bar)
+        elif not loop.is_closed():
             loop.call_soon_threadsafe(parts.put_nowait, bar)
 
     return take
+
+
+def _can_be(bar: Bar) -> bool:
+    """Whether all prices are prices. A figure that is no number would turn every limit off that is held against it."""
+    return all(0 < price < inf for price in (bar.open, bar.high, bar.low, bar.close)) and 0 <= bar.volume < inf
 
 
 class AlpacaFeed(LiveFeed):
