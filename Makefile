@@ -1,4 +1,5 @@
 PORT ?= 8000
+WORKERS ?= 2
 SESSIONS ?= 1 20 100
 TRIES ?= 20
 ROUNDS ?= 5
@@ -18,7 +19,7 @@ setup: .venv/runtime.stamp
 setup-dev: .venv/dev.stamp
 
 test: setup-dev
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 lint: setup-dev
 	.venv/bin/ruff check .

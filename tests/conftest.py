@@ -1,5 +1,6 @@
 from tests import browsers, environment, reaper  # isort: skip  (sets what the settings read)
 
+import os
 import shutil
 from collections.abc import Iterator
 
@@ -18,6 +19,12 @@ from tests.venues import alpaca, tradier
 
 # At once, and not in pytest_configure: the conftest.py of a folder that is named on the command line imports models.
 django.setup()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Let each of several workers read the settings only once it has a folder of its own."""
+    del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

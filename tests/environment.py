@@ -5,10 +5,14 @@ import tempfile
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-# A process that a test starts has this one's folder already, and must not make one of its own.
-VAR = Path(os.environ.get("ALPHASWARM_TEST_VAR") or tempfile.mkdtemp(prefix="as-tests-"))
+# A process that a test starts has this one's folder already, and must not make one of its own; each of several workers
+# of one run must.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+_given = os.environ.get("ALPHASWARM_TEST_VAR") if os.environ.get("ALPHASWARM_TEST_WORKER", "") == WORKER else None
+VAR = Path(_given or tempfile.mkdtemp(prefix="as-tests-"))
 
 os.environ["ALPHASWARM_TEST_VAR"] = str(VAR)
+os.environ["ALPHASWARM_TEST_WORKER"] = WORKER
 os.environ["ALPHASWARM_VAR"] = str(VAR)
 os.environ["DJANGO_SETTINGS_MODULE"] = "alphaswarm_site.settings"
 # The developer's own .env, with keys of real accounts in it, stays out of the tests.
