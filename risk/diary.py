@@ -105,7 +105,8 @@ class Diary(msgspec.Struct):
         self.sent.append(Sent(time, order.id))
 
     def end(self, order: OrderRecord) -> None:
-        if order.status is OrderStatus.REJECTED:
+        # One that is refused long after it was sent is of no rate any more, and would never be forgotten.
+        if order.status is OrderStatus.REJECTED and any(one.order_id == order.id for one in self.sent):
             self.rejected.add(order.id)
 
     def forget(self, time: int) -> None:

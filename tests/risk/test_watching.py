@@ -11,6 +11,7 @@ from risk.in_flight import InFlight
 from risk.limits import RiskLimits
 from tests.engine.builders import Script, buy, fill, sell
 from tests.risk.runs import CASH, DAY, HOUR, MIDNIGHT, MINUTE, at, breach, denials, made, minutes, traded
+from tests.risk.trading import Trader
 from trading.engine.engine import Engine
 from trading.engine.errors import InvalidValue
 from trading.engine.updates import OrderUpdate, UpdateKind
@@ -151,6 +152,15 @@ def rejecting(limits: dict[str, object], *rejected: bool, apart: int = MINUTE) -
 def test_a_rate_of_rejects_is_told_of_ten_orders_or_more() -> None:
     assert breach(rejecting({"max_reject_rate": "0.5"}, *[True] * 9)) is None
     assert breach(rejecting({"max_reject_rate": "0.5"}, *[True] * 10)) == ("max_reject_rate", D(1), D("0.5"))
+
+
+def test_a_reject_of_what_was_sent_more_than_an_hour_ago_is_of_no_rate() -> None:
+    run = Trader(max_reject_rate="0.5")
+    (late,) = run.ask(buy(1, limit="1"))
+    run.later(3601)
+    run.ask(*[buy(1, limit="1")] * 10)
+    run.tell(UpdateKind.REJECTED, late)
+    assert [one.used for one in run.agent.in_flight.headroom(run.engine)] == [0]
 
 
 def test_half_of_the_orders_rejected_is_not_more_than_half() -> None:
