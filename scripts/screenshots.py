@@ -53,6 +53,9 @@ def _trade(stack: LiveStack) -> dict[str, str]:
     return {
         "accounts": "/ui/accounts/",
         "account-at-venue": "/ui/accounts/alpaca-paper/",
+        "risk": "/ui/risk/",
+        "why": f"/ui/runs/{_refused(stack)}/why/",
+        "halts": "/ui/risk/halts/",
         "alerts": "/ui/risk/alerts/",
         "sweeps": "/ui/sweeps/",
         "sweep": f"/ui/sweeps/{sweep}/",
@@ -72,15 +75,27 @@ def _trade(stack: LiveStack) -> dict[str, str]:
     }
 
 
+def _refused(stack: LiveStack) -> str:
+    """A run that may trade little, on a stack with drills and a halt behind it."""
+    for _ in range(4):
+        stack.cli("drill", "run")
+    stack.cli("halt", "symbol", "QQQ", "--reason", "Its prints are away from the market")
+    return _demo(stack, name="small_orders", risk={"max_order_value": 5000, "max_gross_exposure": 20000})
+
+
 def _blocked(stack: LiveStack) -> str:
     """A run that the metadata gate refuses."""
-    recipe = yaml.safe_load((PROJECT / "configs" / "paper" / "demo.yaml").read_text())
-    recipe |= {"name": "unknown_model", "session": {"model_urn": "urn:alphaswarm:mlmodel:prod:not_registered"}}
+    return _demo(stack, name="unknown_model", session={"model_urn": "urn:alphaswarm:mlmodel:prod:not_registered"})
+
+
+def _demo(stack: LiveStack, **parts: Any) -> str:
+    """The run that is the demo's recipe with other parts, whether or not it may start."""
+    recipe = yaml.safe_load((PROJECT / "configs" / "paper" / "demo.yaml").read_text()) | parts
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump(recipe, file)
         file.flush()
-        refused = stack.cli("paper", "run", "--config", file.name, "--celery", "--json")
-    document: dict[str, Any] = json.loads(refused.stdout)
+        answer = stack.cli("paper", "run", "--config", file.name, "--celery", "--json")
+    document: dict[str, Any] = json.loads(answer.stdout)
     return str(document["run_id"])
 
 
