@@ -32,7 +32,14 @@ class BadLimits(ValueError):
     """``problems`` name each field and what is wrong with it."""
 
     def __init__(self, error: ValidationError) -> None:
-        self.problems = [{"field": ".".join(map(str, one["loc"])), "message": one["msg"]} for one in error.errors()]
+        known = f"it is not known; there are {', '.join(AccountLimits.model_fields)}"
+        self.problems = [
+            {
+                "field": ".".join(map(str, one["loc"])),
+                "message": known if one["type"] == "extra_forbidden" else one["msg"],
+            }
+            for one in error.errors()
+        ]
         super().__init__("; ".join(f"{one['field']}: {one['message']}" for one in self.problems))
 
 

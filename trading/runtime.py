@@ -73,7 +73,7 @@ class PaperRuntime(Runtime):
         return HaltRow(
             runtime=self.name,
             count=len(runs),
-            milliseconds=(time.perf_counter() - asked) * 1000,
+            milliseconds=round((time.perf_counter() - asked) * 1000, 1),
             confirmed=not left,
             detail=f"{left} sessions have not ended yet" if left else "",
         )

@@ -30,6 +30,7 @@ from tests.risk.test_api import code_of, post
 from tests.risk.test_api import device as device
 from tests.risk.test_api import owner as owner
 from tests.risk.test_halting import holding, resting, running
+from trading.account_room import queries
 
 pytestmark = pytest.mark.django_db
 
@@ -202,6 +203,18 @@ def test_a_breaker_trips_once_updates_have_been_missing_for_too_long() -> None:
     assert not breaker.updates("a", False, MOST_SILENCE)
     assert not breaker.updates("b", False, MOST_SILENCE * 2 - 1)
     assert breaker.updates("a", False, MOST_SILENCE * 2) == "order updates have been down for 30 s"
+
+
+def test_a_limit_of_single_orders_is_shown_although_nothing_uses_it_up(limited: Account) -> None:
+    limited.limits = {"max_order_value": "1000"}
+    limited.save()
+    (row,) = queries.account(limited.name)["headroom"]
+    assert (row["code"], row["used"], row["limit"], row["fraction"]) == ("max_order_value", "0", "1000", 0.0)
+
+
+def test_a_limit_that_there_is_not_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(account_actions.BadLimits, match="max_opn: it is not known; there are max_gross_exposure, "):
+        account_actions.read_limits({"max_opn": 2})
 
 
 # The pages.

@@ -26,29 +26,31 @@ def accounts() -> list[Row]:
 
 
 def account(name: str) -> Row:
-    """One account: each limit that is set with what is used of it by all runs in the worst case.
+    """One account: each limit that is set with what is used of it by all runs in the worst case; of one that bounds
+    single orders nothing is used between two.
 
     Raises `risk.account_actions.NoSuchAccount` for a name that can be none.
     """
     limits = limits_of(checked_name(name))
     connection.ensure_connection()
     state = grants.read_state(connection.connection, name, with_loss=True)
-    set_limits = limits.model_dump(exclude_none=True)
+    used = {limit: (figure, symbol) for limit, figure, symbol in state.used()}
+    nothing: tuple[Decimal, str | None] = (Decimal(0), None)
     return {
         "account": name,
         "limits": limits.model_dump(mode="json"),
-        "used": {limit: {"used": plain(figure), "symbol": symbol} for limit, figure, symbol in state.used()},
+        "used": {limit: {"used": plain(figure), "symbol": symbol} for limit, (figure, symbol) in used.items()},
         "headroom": [
             {
                 "code": limit,
                 "used": plain(figure),
-                "limit": plain(Decimal(set_limits[limit])),
-                "fraction": float(max(figure, Decimal(0)) / Decimal(set_limits[limit])),
+                "limit": plain(Decimal(most)),
+                "fraction": float(max(figure, Decimal(0)) / Decimal(most)),
                 "unit": "count" if limit == "max_open_orders" else "money",
                 "symbol": symbol,
             }
-            for limit, figure, symbol in state.used()
-            if limit in set_limits
+            for limit, most in limits.model_dump(exclude_none=True).items()
+            for figure, symbol in [used.get(limit, nothing)]
         ],
     }
 
