@@ -137,6 +137,7 @@ def test_what_came_again_and_again_stands_once_with_how_often() -> None:
     for _ in range(3):
         breaches(tense, "reducing")
     breaches(wild, "reducing")
+    breaches(session("drill", account="drill"))
     breaches(tense)
     shown = queries.overview()["events"]
     assert [(one["run_name"], one["code"], one["times"]) for one in shown] == [

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.db.models import QuerySet
 
+from risk.drill_models import ACCOUNT as DRILL
 from risk.models import KillEvent
 from trading import frames
 from trading.accounts import kind_of
@@ -107,8 +108,8 @@ def events(code: str = "", run_id: str = "", cursor: str | None = None, limit: i
 
 def recent() -> list[Row]:
     """What happened lately, newest first: of what came again and again in one run the last event alone, with how often
-    as ``times`` among the last `RECENT` events."""
-    found = RiskEvent.objects.exclude(run__mode=Mode.BACKTEST).order_by("-id")
+    as ``times`` among the last `RECENT` events. Sessions of drills are there to be halted."""
+    found = RiskEvent.objects.exclude(run__mode=Mode.BACKTEST).exclude(run__account=DRILL).order_by("-id")
     newest: dict[tuple[Any, str], int] = {}
     times: dict[int, int] = {}
     for pk, run_id, code in found.values_list("id", "run_id", "code")[:RECENT]:
