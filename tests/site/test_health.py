@@ -17,9 +17,10 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def everything_there():
-    """A fresh gate and a worker's heartbeat for each queue."""
+    """A fresh gate, and for each queue a worker's heartbeat and no message that another test has left."""
     GateFile(places.gate()).write(1, False, time.monotonic_ns() + 10**9)
     with heartbeat.client() as server:
+        server.delete(*heartbeat.QUEUES)
         for queue in heartbeat.QUEUES:
             server.set(f"worker:{queue}", 1, px=heartbeat.KEPT_MS)
         yield server

@@ -22,7 +22,7 @@ from tests.environment import PROJECT
 from tests.live import LiveStack
 from tests.trading.market import MODEL, ladder, recipe, replay, synthetic, write_bars
 
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 class Client:
