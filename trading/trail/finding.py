@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 import psycopg
 
+from risk.manager import Check
 from trading import ledger, runner
 from trading.connections import connect
 from trading.engine.bars import Bar, to_datetime, to_nanos
@@ -46,7 +47,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 class _Moment(msgspec.Struct):
     bars: list[Seen]
-    checks: dict[str, list[Any]] = {}
+    checks: dict[str, list[Check]] = {}
     knew: Any = None
     note: str = ""
 
@@ -178,7 +179,7 @@ def _orders(run: Run, found: _Moment, when: datetime | None) -> list[OrderTrail]
     return [_order(run, row, found.checks.get(row.id)) for row in rows]
 
 
-def _order(run: Run, order: Order, checks: Sequence[Any] | None) -> OrderTrail:
+def _order(run: Run, order: Order, checks: Sequence[Check] | None) -> OrderTrail:
     events = told.events_of(run, order)
     because = f": {order.reason}" if order.reason and order.status != "denied" else ""
     steps = [
@@ -196,7 +197,7 @@ def _order(run: Run, order: Order, checks: Sequence[Any] | None) -> OrderTrail:
     return OrderTrail(order_id=order.id, symbol=order.symbol, terms=terms_of(order), status=order.status, steps=steps)
 
 
-def _checked(one: Any) -> Step:
+def _checked(one: Check) -> Step:
     denial = one.denial
     if denial is None:
         return Step(stage=Stage.CHECK, passed=True, code=one.name, message=one.name.replace("_", " "))

@@ -15,6 +15,7 @@ from trading.engine.orders import CancelRequest, OrderRecord, OrderRequest, Repl
 from trading.engine.records import plain
 from trading.engine.risk import Denial
 from trading.engine.strategy import Context, IStrategy
+from trading.models import Order
 from trading.runner import SimulatedParts
 
 
@@ -81,7 +82,7 @@ def sentence(request: Request) -> str:
     return f"{terms_of(request)}{because}"
 
 
-def terms_of(order: OrderRequest | OrderRecord | Any) -> str:
+def terms_of(order: OrderRequest | Order) -> str:
     """``buy 10 SPY limit at 99.5, gtc``; also of a row of the table of orders."""
     text = f"{order.side} {plain(order.qty)} {order.symbol} {str(order.type).replace('_', ' ')}"
     if order.limit_price is not None:
