@@ -155,6 +155,9 @@ ALERT_SLACK_URL = environment.web("ALPHASWARM_ALERT_SLACK_URL")
 HEARTBEAT_URL = environment.web("ALPHASWARM_HEARTBEAT_URL")
 environment.together("ALPHASWARM_ALERT_EMAIL_TO", "ALPHASWARM_EMAIL_URL")
 
+# A folder by which tests stop processes at named points (trading/failpoints.py); never set beside real money.
+FAILPOINTS = environment.text("ALPHASWARM_FAILPOINTS")
+
 # A drill of the halt every so many hours; 0 turns them off.
 DRILL_HOURS = environment.number("ALPHASWARM_DRILL_HOURS", 24)
 

@@ -15,6 +15,7 @@ from brokers.base import IAsyncBrokerage, VenuePosition
 from risk.conditions import Conditions, refusal, unheld
 from risk.gate import OrderGate, Verdict
 from risk.halts import Place
+from trading import failpoints
 from trading.engine.effects import Cancel, Effect, Replace, Submit
 from trading.engine.engine import Engine
 from trading.engine.errors import Fatal, Rejected, Transient, VenueError
@@ -146,7 +147,9 @@ class OrderDesk:
             for order in orders:
                 self.conditions.leaves(order, time.monotonic())
             with tracer.start_as_current_span("broker.submit_order", attributes=self._attributes):
+                failpoints.reach("intended")
                 await self._send(effect, orders)
+                failpoints.reach("sent")
 
     async def _send(self, effect: Submit | Replace, orders: Sequence[OrderRecord]) -> None:
         try:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+from trading import failpoints
 from trading.engine.bars import Bar
 from trading.engine.engine import Engine
 from trading.engine.records import LedgerHash, Record
@@ -96,6 +97,7 @@ class Journal:
         records = self._engine.records[:]
         self._engine.records.clear()
         for record in records:
+            failpoints.reach("before-", record.kind)
             self._hash.add(record)
             for stage, message, extras in of_record(record):
                 self._show(stage, message, record.time, **extras)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from risk.clock import Clock
 from risk.gate import OrderGate
 from risk.limits import RiskLimits
 from risk.watch import gate_watcher
-from trading import ledger
+from trading import failpoints, ledger
 from trading.admission import Facts, admit, place_of
 from trading.backtest import PROGRESS_EVERY, Progress
 from trading.bounds import bounded, bounded_live
@@ -32,7 +32,7 @@ from trading.engine.records import Kind, Record
 from trading.engine.risk import RiskAgent
 from trading.engine.strategy import IStrategy
 from trading.feeds import FEEDS
-from trading.feeds.base import IFeed
+from trading.feeds.base import IFeed, LiveStream
 from trading.feeds.live import LiveFeed
 from trading.feeds.pacing import paced
 from trading.lease import Lease, claim, keeper, owner_name
@@ -78,11 +78,11 @@ class Parts:
         session = self.recipe.session
         return bounded(self.feed.bars(), session.max_bars, session.duration_minutes)
 
-    def stream(self, wake: asyncio.Event) -> AsyncGenerator[Bar | None, None]:
+    def stream(self, wake: asyncio.Event) -> LiveStream:
         """The bars as a session takes them: at their pace, and None whenever ``wake`` is set."""
         feed, session = self.feed, self.recipe.session
         if isinstance(feed, LiveFeed):
-            return bounded_live(feed.stream(wake), wake, session.max_bars, session.duration_minutes)
+            return bounded_live(feed.stream(wake, self.strategy.history), wake, session.max_bars, session.duration_minutes)
         return paced(self.bars(), feed, wake)
 
     def total_bars(self) -> int | None:
@@ -208,6 +208,8 @@ def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingS
     parts = assemble(parse(run.recipe), **secrets)
     if parts.facts().mode != run.mode:
         raise TradingError(f"run {run.id} was admitted as {run.mode}, and its brokerage is {parts.facts().mode}")
+    if parts.brokerage.live:
+        failpoints.refuse_live()
     parts.prepare()
     fed, options = parts.feed.summary(), parts.recipe.session
     engine = parts.engine(run.id)

@@ -13,16 +13,17 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 import psycopg
 from django.db import connection, transaction
 
-from trading.engine.bars import to_datetime
+from trading import failpoints
 from trading.engine.records import Kind, Record
 from trading.ledger import tables
 from trading.ledger.bars import Chunk, save_bars
 from trading.ledger.curves import Curve, curve_digest, save_curve
 from trading.ledger.events import Event, chain, encode, figure
-from trading.ledger.projection import Changes
+from trading.ledger.projection import Changes, Row
 
 #: Equity and cash of a run at an event time in nanoseconds.
 Point = tuple[int, Decimal, Decimal]
@@ -121,6 +122,7 @@ _MOVE_HEADS: Final = """
     UPDATE ledger_heads h SET seq = moved.seq, hash = moved.hash
       FROM unnest(%s::uuid[], %s::bigint[], %s::bytea[]) AS moved(run_id, seq, hash) WHERE h.run_id = moved.run_id
 """
+_APPENDING: Final = "SELECT set_config('alphaswarm.appending', %s, true)"
 _LANDED: Final = "SELECT hash FROM ledger_events WHERE run_id = %s AND seq = %s"
 
 
@@ -130,7 +132,7 @@ class _Stretch:
     def __init__(self, cursor: tables.Cursor, heads: dict[UUID, _Head]) -> None:
         self._cursor = cursor
         self._heads = heads
-        self._rows: list[tables.EventRow] = []
+        self._rows: list[Row] = []
         self._changes: dict[UUID, Changes] = {}
         self._curves: list[Append] = []
         self._bars: list[tuple[UUID, Chunk]] = []
@@ -168,24 +170,33 @@ class _Stretch:
     def _chain(self, run_id: UUID, head: _Head, event: Event, recorded_at: int) -> None:
         head.seq += 1
         head.hash = chain(head.hash, run_id, head.seq, event.kind, event.time, recorded_at, event.text)
-        moment, recorded = to_datetime(event.time), to_datetime(recorded_at * 1000)
-        self._rows.append((run_id, head.seq, event.kind, moment, event.text.decode(), head.hash, recorded))
+        self._rows.append(
+            {
+                "run_id": run_id,
+                "seq": head.seq,
+                "kind": event.kind,
+                "event_time": event.time // 1000,
+                "payload": msgspec.Raw(event.text),
+                "hash": f"\\x{head.hash.hex()}",
+                "recorded_at": recorded_at,
+            }
+        )
 
     def write(self) -> None:
         if not self._changes:
             return
-        cursor = self._cursor
-        cursor.execute("SELECT set_config('alphaswarm.appending', 'on', true)")
-        tables.add_events(cursor, self._rows)
-        tables.write(cursor, list(self._changes.values()))
-        for append in self._curves:
-            if append.curve is not None:
-                save_curve(cursor, append.run_id, append.curve)
-        save_bars(cursor, self._bars)
         moved = list(self._changes)
         heads = [self._heads[run_id] for run_id in moved]
-        cursor.execute(_MOVE_HEADS, [moved, [head.seq for head in heads], [head.hash for head in heads]])
-        cursor.execute("SELECT set_config('alphaswarm.appending', '', true)")
+        with tables.Together(self._cursor.connection) as together:
+            together.execute(_APPENDING, "on")
+            together.put(tables.ADD_EVENTS, self._rows)
+            tables.write(together, list(self._changes.values()))
+            for append in self._curves:
+                if append.curve is not None:
+                    save_curve(self._cursor, append.run_id, append.curve)
+            save_bars(self._cursor, self._bars)
+            together.execute(_MOVE_HEADS, moved, [head.seq for head in heads], [head.hash for head in heads])
+            together.execute(_APPENDING, "")
 
 
 def commit(database: Database, entries: Sequence[Entry], *, wait: bool = True) -> list[Outcome]:
@@ -195,7 +206,10 @@ def commit(database: Database, entries: Sequence[Entry], *, wait: bool = True) -
     or of one entry's content, undoes all.
     """
     with database.transaction():
-        return _write(database, entries, wait)
+        outcomes = _write(database, entries, wait)
+        failpoints.reach("in-commit")
+    failpoints.reach("after-commit")
+    return outcomes
 
 
 def _write(database: Database, entries: Sequence[Entry], wait: bool) -> list[Outcome]:
