@@ -8,26 +8,15 @@ whether it is alive.
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
-from django.core.checks import CheckMessage
 from django.db import models
 
+from trading.difference_models import AccountEntry as AccountEntry
+from trading.difference_models import AccountLook as AccountLook
+from trading.difference_models import Difference as Difference
+from trading.difference_models import OutsideOrder as OutsideOrder
+from trading.numeric import Numeric as Numeric
 from trading.venue_models import VenueCheck as VenueCheck
-
-
-class Numeric(models.DecimalField):
-    """PostgreSQL ``numeric`` without a fixed scale, so that a price keeps the digits that it came with."""
-
-    def check(self, **kwargs: Any) -> list[CheckMessage]:
-        # Those of a decimal field ask for the number of digits, which is what is free here.
-        return super(models.DecimalField, self).check(**kwargs)
-
-    def db_type(self, connection: Any) -> str:
-        return "numeric"
-
-    def cast_db_type(self, connection: Any) -> str:
-        return "numeric"
 
 
 class Mode(models.TextChoices):
