@@ -135,7 +135,7 @@ class _Stretch:
         self._rows: list[Row] = []
         self._changes: dict[UUID, Changes] = {}
         self._curves: list[Append] = []
-        self._bars: list[tuple[UUID, Chunk]] = []
+        self._bars: list[tuple[UUID, int, Chunk]] = []
 
     def take(self, entry: Entry) -> Outcome:
         append = entry.append
@@ -147,6 +147,7 @@ class _Stretch:
         if append.token is not None and append.token != head.token:
             return LeaseLost(f"run {append.run_id}: token {append.token} is over, the run is at {head.token}")
         changes = self._changes.setdefault(append.run_id, Changes(append.run_id))
+        before = head.seq
         for event in entry.events:
             self._chain(append.run_id, head, event, entry.recorded_at)
             changes.apply(head.seq, event.kind, event.payload)
@@ -157,7 +158,7 @@ class _Stretch:
         if append.curve is not None:
             self._curves.append(append)
         if append.bars is not None:
-            self._bars.append((append.run_id, append.bars))
+            self._bars.append((append.run_id, before, append.bars))
         return head.seq
 
     def _has_landed(self, entry: Entry, head: _Head) -> bool:

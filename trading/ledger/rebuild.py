@@ -108,8 +108,9 @@ class Rebuild:
     def _failure(self, changes: list[Changes]) -> str | None:
         """Write the changes; why they cannot be written, if so, and then nothing was."""
         try:
-            with self._cursor.connection.transaction():
-                tables.write(self._cursor, changes)
+            database = self._cursor.connection
+            with database.transaction(), tables.Together(database) as together:
+                tables.write(together, changes)
         except (psycopg.DatabaseError, InvalidValue) as error:
             return str(error).strip()
         return None

@@ -1,15 +1,14 @@
-"""Writing changes to the tables: one statement per table, however many rows and runs.
+"""Writing to the tables: one statement per table, however many rows and runs.
 
-Events are copied in, being many and never changed; the rows of the other tables travel as one JSON document per
-statement. Table names are unqualified on purpose: a rebuild runs the same statements on temporary twins.
+The rows travel as one JSON document per statement, and the statements in one go: a writer beside many busy threads
+waits for the interpreter at each answer of the database. Table names are unqualified on purpose: a rebuild runs the same
+statements on temporary twins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final
-from uuid import UUID
+from typing import Any, Final, LiteralString, cast
 
 import msgspec
 import psycopg
@@ -26,8 +25,15 @@ MOMENT: Final = "moment"
 FLAG: Final = "flag"
 NAME: Final = "name"
 
-#: Run, seq, kind, event time, payload, hash, time of recording.
-EventRow = tuple[UUID, int, str, datetime, str, bytes, datetime]
+EVENT: Final = {
+    "run_id": "uuid",
+    "seq": "bigint",
+    "kind": "text",
+    "event_time": MOMENT,
+    "payload": "jsonb",
+    "hash": "bytea",
+    "recorded_at": MOMENT,
+}
 ORDER: Final = {
     "id": "text",
     "run_id": "uuid",
@@ -137,7 +143,7 @@ def _kept_where_null(columns: Iterable[str]) -> str:
     return ", ".join(f'"{name}" = coalesce(r."{name}", t."{name}")' for name in columns)
 
 
-ADD_EVENTS: Final = "COPY ledger_events (run_id, seq, kind, event_time, payload, hash, recorded_at) FROM STDIN"
+ADD_EVENTS: Final = _insert("ledger_events", EVENT)
 
 _ORDER_STATE: Final = ("status", "filled_qty", "avg_fill_price", "venue_order_id", "reason", "updated_at")
 _RUN_STATE: Final = {**RUN, "state": "jsonb"}
@@ -175,36 +181,48 @@ UPDATE_RUNS: Final = (
 )
 
 
-def write(cursor: Cursor, changes: Sequence[Changes]) -> None:
-    """Bring the tables up to date. Raises `InvalidValue` for an event about an order that the ledger does not know."""
-    orders = [row for change in changes for row in change.orders.values()]
-    _execute(cursor, ADD_ORDERS, orders)
-    if orders and cursor.rowcount != len(orders):
-        raise InvalidValue("an order is intended that the ledger has already")
-    updates = [row for change in changes for row in change.order_updates.values()]
-    _execute(cursor, UPDATE_ORDERS, updates)
-    if updates and cursor.rowcount != len(updates):
-        raise InvalidValue("an event is about an order that the ledger has no intent of")
-    _execute(cursor, ADD_FILLS, [row for change in changes for row in change.fills])
-    _execute(cursor, PUT_POSITIONS, [row for change in changes for row in change.positions.values()])
-    _execute(cursor, MARK_POSITIONS, [row for change in changes for row in change.prices.values()])
-    _execute(cursor, PUT_POINTS, [row for change in changes for row in change.points.values()])
-    _execute(cursor, ADD_RISK_EVENTS, [row for change in changes for row in change.risk_events])
-    _execute(cursor, UPDATE_RUNS, [{"id": change.run_id, **change.run} for change in changes if change.run])
-
-
-def add_events(cursor: Cursor, rows: Sequence[EventRow]) -> None:
-    if not rows:
-        return
-    with cursor.copy(ADD_EVENTS) as copy:
-        copy.set_types(["uuid", "bigint", "text", "timestamptz", "text", "bytea", "timestamptz"])
-        for row in rows:
-            copy.write_row(row)
-
-
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 
 
-def _execute(cursor: Cursor, statement: str, rows: Sequence[Row]) -> None:
-    if rows:
-        cursor.execute(statement, [_encoder.encode(rows).decode()])
+class Together:
+    """Statements that are sent in one go. Leaving waits for their answers: it raises the database's first error, or
+    `InvalidValue` where one did not concern all of its rows."""
+
+    def __init__(self, database: psycopg.Connection[Any]) -> None:
+        self._database = database
+        self._pipeline = database.pipeline()
+        self._counted: list[tuple[Cursor, int, str]] = []
+
+    def __enter__(self) -> Together:
+        self._pipeline.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._pipeline.__exit__(*error)
+        for cursor, rows, otherwise in self._counted:
+            if cursor.rowcount != rows:
+                raise InvalidValue(otherwise)
+
+    def execute(self, statement: LiteralString, *parameters: Any) -> Cursor:
+        return psycopg.Cursor(self._database).execute(statement, parameters)
+
+    def put(self, statement: str, rows: Sequence[Row], otherwise: str = "") -> None:
+        """Execute a statement over rows. ``otherwise`` is what is wrong where it concerns fewer of them."""
+        if rows:
+            cursor = self.execute(cast(LiteralString, statement), _encoder.encode(rows).decode())
+            if otherwise:
+                self._counted.append((cursor, len(rows), otherwise))
+
+
+def write(together: Together, changes: Sequence[Changes]) -> None:
+    """Bring the tables up to date."""
+    orders = [row for change in changes for row in change.orders.values()]
+    together.put(ADD_ORDERS, orders, "an order is intended that the ledger has already")
+    updates = [row for change in changes for row in change.order_updates.values()]
+    together.put(UPDATE_ORDERS, updates, "an event is about an order that the ledger has no intent of")
+    together.put(ADD_FILLS, [row for change in changes for row in change.fills])
+    together.put(PUT_POSITIONS, [row for change in changes for row in change.positions.values()])
+    together.put(MARK_POSITIONS, [row for change in changes for row in change.prices.values()])
+    together.put(PUT_POINTS, [row for change in changes for row in change.points.values()])
+    together.put(ADD_RISK_EVENTS, [row for change in changes for row in change.risk_events])
+    together.put(UPDATE_RUNS, [{"id": change.run_id, **change.run} for change in changes if change.run])
