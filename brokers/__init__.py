@@ -3,13 +3,13 @@
 from typing import Final
 
 from brokers.alpaca.adapter import AlpacaBrokerage
-from brokers.base import IAsyncBrokerage
+from brokers.base import Brokerage
 from brokers.ibkr.adapter import InteractiveBrokersBrokerage
 from brokers.sim import SimulatedBrokerage
 from brokers.tradier.adapter import TradierBrokerage
 
 #: The classes that a recipe's ``brokerage.class`` may name.
-BROKERAGES: Final[dict[str, type[IAsyncBrokerage]]] = {
+BROKERAGES: Final[dict[str, type[Brokerage]]] = {
     "AlpacaBrokerage": AlpacaBrokerage,
     "InteractiveBrokersBrokerage": InteractiveBrokersBrokerage,
     "SimulatedBrokerage": SimulatedBrokerage,

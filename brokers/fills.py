@@ -66,6 +66,7 @@ class Filler:
         self.account.trade(work.order.symbol, signed, price, work.instrument.multiplier, fee)
         work.executions += 1
         work.left -= qty
+        work.value += qty * price
         name = f"{work.key}/{work.executions}"
         return OrderUpdate(_FILL, work.key, now, None, name, qty, price, fee)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
+from brokers.base import Recalled
 from brokers.sightings import Sightings, VenueOrder
-from trading.engine.orders import OrderRecord
+from trading.engine.orders import OrderRecord, OrderStatus
 from trading.engine.updates import ExternalOrder, VenueUpdate
 
 
@@ -30,6 +31,17 @@ class KnownOrders:
         """The run is about to send these."""
         with self._lock:
             self._ours.update(order.client_order_id for order in orders)
+
+    def recall(self, orders: Iterable[Recalled]) -> None:
+        """The run has these from before, each filled as far as its books say."""
+        with self._lock:
+            for one in orders:
+                order = one.order
+                self.expect(order)
+                if order.venue_order_id is not None:
+                    self.name(order.venue_order_id, order.client_order_id)
+                    accepted = order.status not in (OrderStatus.SUBMITTED, OrderStatus.UNKNOWN)
+                    self._sightings.know(order.venue_order_id, order.filled_qty, one.value, one.fee, accepted)
 
     def name(self, venue_order_id: str, client_order_id: str) -> None:
         """The venue knows this order of the run by this id."""

@@ -18,10 +18,10 @@ from typing import Any, ClassVar, Final, TypeVar
 
 import requests
 
-from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
+from brokers.base import STARTING_CASH, Recalled, VenueAccount, VenueFill, VenuePosition
 from brokers.known_orders import KnownOrders
 from brokers.pacing import RateLimit
-from brokers.sightings import VenueOrder
+from brokers.sightings import VenueOrder, execution_name
 from brokers.threaded import ThreadedBrokerage
 from trading.engine.bars import to_nanos
 from trading.engine.errors import Fatal, Rejected, Transient, Unknown, VenueError
@@ -104,12 +104,13 @@ class RestBrokerage(ThreadedBrokerage):
     def updates_healthy(self) -> bool:
         return time.monotonic() - self._seen_at < STALE_SECONDS
 
-    def reach(self) -> None:
-        """Each call opens its own."""
+    def recall(self, orders: Sequence[Recalled]) -> None:
+        self._known.recall(orders)
 
     def connect(self) -> None:
         self.query_account()
         self._poll()
+        self.came_up()
         self._poller = threading.Thread(target=self._keep_polling, name=f"{self.venue} orders", daemon=True)
         self._poller.start()
 
@@ -177,9 +178,27 @@ class RestBrokerage(ThreadedBrokerage):
         except Rejected:
             return None
 
-    def query_orders(self) -> list[VenueOrder]:
-        """The orders that the venue lists."""
+    def query_orders(self, since: int | None = None) -> list[VenueOrder]:
+        """The orders that the venue lists, whenever they were made: a venue that lists them by time says how."""
         return self._read(self._parse_orders, self._call("GET", self._orders_path))
+
+    def query_fills(self, since: int) -> list[VenueFill]:
+        """Each order's fills in one, by its sums: a venue that lists its executions says how."""
+        filled = [order for order in self.query_orders(since) if order.filled_qty and order.time >= since]
+        return [
+            VenueFill(
+                client_order_id=order.client_order_id,
+                venue_order_id=order.venue_order_id,
+                execution_id=execution_name(order.venue_order_id, order.filled_qty),
+                symbol=order.terms.symbol,
+                side=order.terms.side,
+                qty=order.filled_qty,
+                price=order.avg_price,
+                fee=order.fee,
+                time=order.time,
+            )
+            for order in sorted(filled, key=lambda order: order.time)
+        ]
 
     def query_positions(self) -> list[VenuePosition]:
         return self._read(self._parse_positions, self._call("GET", self._positions_path))

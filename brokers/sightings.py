@@ -44,6 +44,11 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in _ENDS or self.filled_qty >= self.terms.qty
 
 
+def execution_name(venue_order_id: str, filled: Decimal) -> str:
+    """The name of the execution that has filled an order so far, where a venue tells an order's progress alone."""
+    return f"{venue_order_id}/{filled.normalize():f}"
+
+
 class _Seen:
     __slots__ = ("fee", "filled", "state", "value")
 
@@ -60,10 +65,12 @@ class Sightings:
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
 
-    def know(self, venue_order_id: str, filled: Decimal, value: Decimal, fee: Decimal) -> None:
-        """So much of an accepted order is known from elsewhere: ``filled`` units for ``value``, with ``fee`` in all."""
+    def know(self, venue_order_id: str, filled: Decimal, value: Decimal, fee: Decimal, accepted: bool = True) -> None:
+        """So much of an order is known from elsewhere: ``filled`` units for ``value``, with ``fee`` in all, and whether
+        it was ``accepted``."""
         seen = self._seen.setdefault(venue_order_id, _Seen())
-        seen.state, seen.filled, seen.value, seen.fee = UpdateKind.ACCEPTED, filled, value, fee
+        seen.state = UpdateKind.ACCEPTED if accepted else None
+        seen.filled, seen.value, seen.fee = filled, value, fee
 
     def take(self, order: VenueOrder, client_order_id: str) -> list[OrderUpdate]:
         """The updates that this sighting brings for the order that is known as ``client_order_id``.
@@ -90,7 +97,7 @@ class Sightings:
             client_order_id,
             order.time,
             venue_order_id=order.venue_order_id,
-            execution_id=f"{order.venue_order_id}/{order.filled_qty.normalize():f}",
+            execution_id=execution_name(order.venue_order_id, order.filled_qty),
             qty=qty,
             price=((value - seen.value) / qty).quantize(_PRICE_STEP),
             fee=max(order.fee - seen.fee, ZERO),

@@ -9,13 +9,22 @@ from typing import Any, Literal
 
 from brokers.account import Account
 from brokers.arrivals import read_arrivals
-from brokers.base import STARTING_CASH, IAsyncBrokerage, IBrokerage, VenueAccount, VenuePosition, read_cash
+from brokers.base import (
+    STARTING_CASH,
+    Brokerage,
+    NotOffered,
+    VenueAccount,
+    VenueFill,
+    VenuePosition,
+    read_cash,
+)
 from brokers.book import Book, FillAt, Hours
 from brokers.custody import Custody
 from brokers.fees import read_fees
 from brokers.fills import Filler
 from brokers.financing import read_financing
 from brokers.matching import between
+from brokers.sightings import VenueOrder
 from brokers.slippage import read_slippage
 from brokers.working import ZERO
 from trading.engine.bars import price_of
@@ -29,7 +38,7 @@ from trading.engine.updates import VenueUpdate
 _NANOS_PER_MS = 1_000_000
 
 
-class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
+class SimulatedBrokerage(Brokerage):
     """Fills orders from bars: at the symbol's next open, or at the close at which they were made.
 
     ``slippage``: any of ``{bps, spread, volume_share, impact}``, see `brokers.slippage.Slippage`. ``fees``: any of
@@ -41,6 +50,8 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
     short's value, one figure or one per symbol; ``interest``: percent a year, ``{credit, debit}``. ``arrivals``:
     ``{intensity, decay, seed}``, market orders of others that come to resting quotes, see `brokers.arrivals`. One
     instance is one account.
+
+    What has ended leaves the book, so that questions are about what is open; an update is never lost.
 
     See `brokers.matching` for when and at what price orders trade, `brokers.custody` for what the venue does by itself.
     """
@@ -142,6 +153,11 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
                 self._book.cancel(work.order)
         return len(resting)
 
+    def withdraw(self, shown: VenueOrder) -> None:
+        for work in self._book.orders():
+            if work.key == shown.venue_order_id and not work.done:
+                self._book.cancel(work.order)
+
     def drain_updates(self) -> list[VenueUpdate]:
         taken = self._updates[:]
         self._updates.clear()
@@ -149,6 +165,21 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
 
     def listen(self, hear: Callable[[VenueUpdate], None]) -> None:
         self._book.emit = hear
+
+    def query_order(self, order: OrderRecord) -> VenueOrder | None:
+        shown = self.query_open_orders()
+        return next((one for one in shown if one.client_order_id == order.client_order_id), None)
+
+    def query_orders(self, since: int | None = None) -> list[VenueOrder]:
+        if since is not None:
+            raise NotOffered("the simulated venue lists what is open, and keeps no order that is over")
+        return self.query_open_orders()
+
+    def query_open_orders(self) -> list[VenueOrder]:
+        return [work.shown(self._book.now) for work in self._book.orders() if not work.done]
+
+    def query_fills(self, since: int) -> list[VenueFill]:
+        raise NotOffered("the simulated venue tells a fill when it happens, and keeps none")
 
     def query_positions(self) -> list[VenuePosition]:
         return [VenuePosition(symbol, units) for symbol, units in self._account.units.items() if units]
@@ -180,11 +211,26 @@ class SimulatedBrokerage(IBrokerage, IAsyncBrokerage):
 
     async def cancel_orders_async(self, orders: Sequence[OrderRecord]) -> Sequence[BaseException | None]:
         for order in orders:
-            self.cancel_order(order)
+            await self.cancel_order_async(order)
         return [None] * len(orders)
+
+    async def withdraw_async(self, shown: VenueOrder) -> None:
+        self.withdraw(shown)
 
     async def cancel_all_async(self) -> int:
         return self.cancel_all()
+
+    async def query_order_async(self, order: OrderRecord) -> VenueOrder | None:
+        return self.query_order(order)
+
+    async def query_orders_async(self, since: int | None = None) -> list[VenueOrder]:
+        return self.query_orders(since)
+
+    async def query_open_orders_async(self) -> list[VenueOrder]:
+        return self.query_open_orders()
+
+    async def query_fills_async(self, since: int) -> list[VenueFill]:
+        return self.query_fills(since)
 
     async def query_positions_async(self) -> list[VenuePosition]:
         return self.query_positions()

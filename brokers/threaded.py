@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from decimal import Decimal
 from typing import TypeVar
 
-from brokers.base import STARTING_CASH, IAsyncBrokerage, IBrokerage, VenueAccount, VenuePosition, read_cash
-from brokers.enduring import Enduring
+from brokers.base import (
+    STARTING_CASH,
+    Brokerage,
+    Recalled,
+    VenueAccount,
+    VenueClock,
+    VenueFill,
+    VenuePosition,
+    read_cash,
+)
+from brokers.observing import came_up, observed
+from brokers.sightings import VenueOrder
 from trading.engine.errors import Withheld
 from trading.engine.orders import OrderRecord
 from trading.engine.updates import VenueUpdate
@@ -22,14 +34,19 @@ T = TypeVar("T")
 _THREADS = 4
 
 
-class ThreadedBrokerage(IBrokerage, IAsyncBrokerage, Enduring):
-    """An adapter writes the blocking form and calls `tell` from whatever thread it hears the venue in.
+class ThreadedBrokerage(Brokerage):
+    """An adapter writes the blocking form and calls `tell` from whatever thread it hears the venue in, and `came_up`
+    whenever it begins to hear it.
 
     Cancels have threads of their own, so that none ever waits behind a call that the venue does not answer.
     ``starting_cash`` is the part of the account that the run may use.
     """
 
     shared = True
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        observed(cls)
 
     def __init__(self, starting_cash: Decimal | float = STARTING_CASH) -> None:
         self.starting_cash = read_cash(starting_cash)
@@ -39,6 +56,14 @@ class ThreadedBrokerage(IBrokerage, IAsyncBrokerage, Enduring):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"{self.venue} calls")
         self._cancels = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"{self.venue} cancels")
+
+    @abstractmethod
+    def recall(self, orders: Sequence[Recalled]) -> None: ...
+
+    def came_up(self) -> None:
+        """To be called whenever the stream of updates has come up, once what was missed has been told."""
+        self.connections += 1
+        came_up(self.venue)
 
     def let_go(self, *orders: OrderRecord) -> None:
         """To be called right before orders are sent in one call, after all waiting; raises `Withheld` where one of them
@@ -83,10 +108,25 @@ class ThreadedBrokerage(IBrokerage, IAsyncBrokerage, Enduring):
         await self._run(self.replace_order, order, by)
 
     async def cancel_order_async(self, order: OrderRecord) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._cancels, self.cancel_order, order)
+        await self._run(self.cancel_order, order, threads=self._cancels)
+
+    async def withdraw_async(self, shown: VenueOrder) -> None:
+        await self._run(self.withdraw, shown, threads=self._cancels)
 
     async def cancel_all_async(self) -> int:
-        return await asyncio.get_running_loop().run_in_executor(self._cancels, self.cancel_all)
+        return await self._run(self.cancel_all, threads=self._cancels)
+
+    async def query_order_async(self, order: OrderRecord) -> VenueOrder | None:
+        return await self._run(self.query_order, order)
+
+    async def query_orders_async(self, since: int | None = None) -> list[VenueOrder]:
+        return await self._run(self.query_orders, since)
+
+    async def query_open_orders_async(self) -> list[VenueOrder]:
+        return await self._run(self.query_open_orders)
+
+    async def query_fills_async(self, since: int) -> list[VenueFill]:
+        return await self._run(self.query_fills, since)
 
     async def query_positions_async(self) -> list[VenuePosition]:
         return await self._run(self.query_positions)
@@ -94,8 +134,10 @@ class ThreadedBrokerage(IBrokerage, IAsyncBrokerage, Enduring):
     async def query_account_async(self) -> VenueAccount:
         return await self._run(self.query_account)
 
-    async def query_market_open_async(self) -> bool | None:
-        return await self._run(self.query_market_open)
+    async def query_clock_async(self) -> VenueClock | None:
+        return await self._run(self.query_clock)
 
-    async def _run(self, function: Callable[..., T], *args: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._calls, function, *args)
+    async def _run(self, call: Callable[..., T], *args: object, threads: ThreadPoolExecutor | None = None) -> T:
+        """Run a call in a thread, in the context of who awaits it: its span is a part of theirs."""
+        context = copy_context()
+        return await asyncio.get_running_loop().run_in_executor(threads or self._calls, context.run, call, *args)

@@ -7,9 +7,11 @@ from typing import Final
 
 import msgspec
 
+from brokers.sightings import VenueOrder
 from trading.engine.bars import Bar
 from trading.engine.instruments import Instrument
-from trading.engine.orders import OrderRecord, OrderType, Side, TimeInForce
+from trading.engine.orders import OrderRecord, OrderRequest, OrderType, Side, TimeInForce
+from trading.engine.updates import UpdateKind
 
 ZERO: Final = Decimal(0)
 #: Later than any bar.
@@ -56,7 +58,7 @@ class WorkingOrder(msgspec.Struct, eq=False):
     The order sees bars that start at or after ``live_from`` and trades in none that starts at or after ``expires``;
     ``auction`` is the open or close that it is for, 0 for none (all ns). ``level`` is the price that a bar must reach
     to concern it, as the float that bars hold, None where any bar may. ``shares`` is the pool that it draws from,
-    ``feeds`` the one that its fills fill.
+    ``feeds`` the one that its fills fill. ``value`` is that of its fills at their prices.
     """
 
     order: OrderRecord
@@ -75,6 +77,7 @@ class WorkingOrder(msgspec.Struct, eq=False):
     auction: int = 0
     expires: int = NEVER
     executions: int = 0
+    value: Decimal = ZERO
     done: bool = False
     triggered: bool = False
     mark: Decimal | None = None
@@ -114,6 +117,30 @@ class WorkingOrder(msgspec.Struct, eq=False):
             return False
         # A buy limit and a sell stop lie below the market, the others above it.
         return bar.low > self.level if self.buy is not self.is_stop else bar.high < self.level
+
+    def shown(self, now: int) -> VenueOrder:
+        """The order as the venue shows it at ``now`` (ns)."""
+        order, filled = self.order, self.order.qty - self.left
+        return VenueOrder(
+            client_order_id=self.key,
+            venue_order_id=self.key,
+            state=UpdateKind.ACCEPTED,
+            terms=OrderRequest(
+                symbol=order.symbol,
+                side=order.side,
+                qty=order.qty,
+                type=order.type,
+                time_in_force=order.time_in_force,
+                limit_price=order.limit_price,
+                stop_price=order.stop_price,
+                trail_amount=order.trail_amount,
+                trail_percent=order.trail_percent,
+                extended_hours=order.extended_hours,
+            ),
+            time=now,
+            filled_qty=filled,
+            avg_price=self.value / filled if filled else ZERO,
+        )
 
     @property
     def is_waiting(self) -> bool:

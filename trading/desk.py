@@ -284,13 +284,12 @@ class OrderDesk:
         if not orders:
             return []
         errors: Sequence[BaseException | None]
-        with tracer.start_span("broker.cancel_order", attributes={**self._attributes, "orders": len(orders)}):
-            try:
-                async with asyncio.timeout(CANCEL_CALL_TIMEOUT):
-                    errors = await self._brokerage.cancel_orders_async(orders)
-            except Exception as error:
-                # Whatever it is, they may be asked for again.
-                errors = [error] * len(orders)
+        try:
+            async with asyncio.timeout(CANCEL_CALL_TIMEOUT):
+                errors = await self._brokerage.cancel_orders_async(orders)
+        except Exception as error:
+            # Whatever it is, they may be asked for again.
+            errors = [error] * len(orders)
         for order, found in zip(orders, errors, strict=True):
             if found is not None:
                 log.warning("cancel of order %s was not taken: %s", order.id, _words(found))
@@ -311,8 +310,7 @@ class OrderDesk:
             positions = await self._positions()
             if self._shared is not None:
                 return self._shared.differences(positions, portfolio.positions.values())
-            with tracer.start_as_current_span("broker.query_account", attributes=self._attributes):
-                account = await self._brokerage.query_account_async()
+            account = await self._brokerage.query_account_async()
         except Exception as error:
             return [f"the venue's books could not be read: {_words(error)}"]
         held = {one.symbol: one.qty for one in positions}
@@ -327,8 +325,7 @@ class OrderDesk:
         return found
 
     async def _positions(self) -> list[VenuePosition]:
-        with tracer.start_as_current_span("broker.query_positions", attributes=self._attributes):
-            return await self._brokerage.query_positions_async()
+        return await self._brokerage.query_positions_async()
 
 
 def _words(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from brokers import BROKERAGES
-from brokers.base import IAsyncBrokerage
+from brokers.base import Brokerage, IAsyncBrokerage
 from brokers.sim import SimulatedBrokerage
 from risk import places
 from risk.agent import RiskManagementAgent
@@ -171,7 +171,7 @@ def assemble(recipe: Recipe, **secrets: Any) -> Parts:
     )
 
 
-def venue_of(brokerage: Mapping[str, Any]) -> IAsyncBrokerage:
+def venue_of(brokerage: Mapping[str, Any]) -> Brokerage:
     """The brokerage that a stored recipe names, with the secrets of this process' environment; contacts nobody."""
     return _make(BROKERAGES[brokerage["class"]], brokerage.get("kwargs") or {}, {})
 

@@ -163,7 +163,8 @@ class Standing:
         if due:
             try:
                 figures.account = await self._brokerage.query_account_async()
-                figures.market_open = await self._brokerage.query_market_open_async()
+                clock = await self._brokerage.query_clock_async()
+                figures.market_open = None if clock is None else clock.is_open
             except (VenueError, TimeoutError, OSError) as error:
                 figures.pause = min(figures.pause * 2, LONGEST_PAUSE)
                 figures.trouble = f"the venue does not tell the account: {error}"

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from brokers.addresses import check_paper
 from brokers.alpaca import mapping
 from brokers.alpaca.terms import DUPLICATE_ID, HINT, Refusal
-from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
-from brokers.enduring import VenueClock
+from brokers.base import STARTING_CASH, Recalled, VenueAccount, VenueClock, VenueFill, VenuePosition
 from brokers.known_orders import KnownOrders
 from brokers.pacing import RateLimit
 from brokers.sightings import VenueOrder
@@ -35,6 +34,9 @@ T = TypeVar("T")
 LIVE_URL: Final = "https://api.alpaca.markets"
 CALLS_PER_MINUTE: Final = 200
 _FIRST_EVENTS_SECONDS: Final = 15.0
+#: The most that Alpaca lists at once of orders and of account activities.
+_MOST_ORDERS: Final = 500
+_PAGE: Final = 100
 #: How often an order whose answer was lost is looked for before it is called unknown, and the pause between.
 _LOOKS: Final = 3
 _LOOK_SECONDS: Final = 0.3
@@ -69,7 +71,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
         self._urls = (base_url, stream_url)
         self._poll_seconds = poll_seconds
         self._known = KnownOrders(self.venue, self.tell)
-        self._since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._since = to_nanos(datetime.now(UTC))
         self._closing = threading.Event()
         self._poller: threading.Thread | None = None
         self._rest: Rest | None = None
@@ -112,6 +114,10 @@ class AlpacaBrokerage(ThreadedBrokerage):
             self._poller.join(self._poll_seconds + 1)
         if self._rest is not None:
             self._rest.close()
+
+    def recall(self, orders: Sequence[Recalled]) -> None:
+        self._known.recall(orders)
+        self._since = min([self._since, *(one.order.created_at for one in orders)])
 
     # Orders.
 
@@ -208,15 +214,28 @@ class AlpacaBrokerage(ThreadedBrokerage):
             return None
         return self._read(mapping.order_of, row)
 
+    def query_orders(self, since: int | None = None) -> list[VenueOrder]:
+        wanted = {"status": "all"} if since is None else {"status": "all", "after": mapping.instant(since)}
+        return self._listed(wanted, urgent=True)
+
+    def query_fills(self, since: int) -> list[VenueFill]:
+        """Alpaca's account activities, which name an order's execution by the quantity that it reached, as the order's
+        own progress does."""
+        found: list[VenueFill] = []
+        query = {"after": mapping.instant(since), "direction": "asc", "page_size": _PAGE}
+        while True:
+            rows = self._call("GET", "/account/activities/FILL", query, urgent=True)
+            found += self._read(lambda page: [mapping.fill_of(row) for row in page], rows)
+            if len(rows) < _PAGE:
+                return found
+            query["page_token"] = rows[-1]["id"]
+
     def query_positions(self) -> list[VenuePosition]:
         rows = self._call("GET", "/positions")
         return self._read(lambda found: [mapping.position_of(row) for row in found], rows)
 
     def query_account(self) -> VenueAccount:
         return self._read(mapping.account_of, self._call("GET", "/account"))
-
-    def query_market_open(self) -> bool | None:
-        return self.query_clock().is_open
 
     def query_clock(self) -> VenueClock:
         return self._read(mapping.clock_of, self._call("GET", "/clock"))
@@ -228,12 +247,20 @@ class AlpacaBrokerage(ThreadedBrokerage):
 
     def _reconcile(self) -> None:
         """Take every order since this adapter was made, and all that are open."""
-        for query in ({"status": "open"}, {"status": "all", "after": self._since}):
+        for query in ({"status": "open"}, {"status": "all", "after": mapping.instant(self._since)}):
             self._known.see(self._listed(query))
 
     def _listed(self, query: dict[str, Any], urgent: bool = False) -> list[VenueOrder]:
-        wanted = {**query, "limit": 500, "nested": "true", "direction": "asc"}
-        return self._read(mapping.orders_of, self._call("GET", "/orders", wanted, urgent))
+        """Every order that the query finds, page by page, oldest first."""
+        wanted = {**query, "limit": _MOST_ORDERS, "nested": "true", "direction": "asc"}
+        found: dict[str, VenueOrder] = {}
+        while True:
+            rows = self._call("GET", "/orders", wanted, urgent)
+            known = len(found)
+            found |= {order.venue_order_id: order for order in self._read(mapping.orders_of, rows)}
+            if len(rows) < _MOST_ORDERS or len(found) == known:
+                return list(found.values())
+            wanted["after"] = rows[-1]["submitted_at"]
 
     def _keep_polling(self) -> None:
         while not self._closing.wait(self._poll_seconds):

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from brokers.base import VenueAccount, VenuePosition
-from brokers.enduring import VenueClock
+from brokers.base import VenueAccount, VenueClock, VenueFill, VenuePosition
 from brokers.reading import figure, moment
-from brokers.sightings import VenueOrder
+from brokers.sightings import VenueOrder, execution_name
+from trading.engine.bars import to_datetime
 from trading.engine.errors import Rejected
 from trading.engine.instruments import AssetClass, instrument_of
 from trading.engine.orders import OrderRecord, OrderRequest, OrderType, Side, TimeInForce
@@ -181,6 +181,26 @@ def _terms(row: dict[str, Any]) -> OrderRequest:
 
 def _optional(row: dict[str, Any], name: str) -> Decimal | None:
     return None if row.get(name) is None else figure(row[name])
+
+
+def fill_of(row: dict[str, Any]) -> VenueFill:
+    """One account activity. Alpaca's fees are activities of their own, at the day's end."""
+    return VenueFill(
+        client_order_id="",
+        venue_order_id=str(row["order_id"]),
+        execution_id=execution_name(str(row["order_id"]), figure(row["cum_qty"])),
+        symbol=str(row["symbol"]),
+        side=Side.BUY if row["side"] == "buy" else Side.SELL,
+        qty=figure(row["qty"]),
+        price=figure(row["price"]),
+        fee=Decimal(0),
+        time=moment(row["transaction_time"]),
+    )
+
+
+def instant(nanos: int) -> str:
+    """A moment as Alpaca's queries take it."""
+    return f"{to_datetime(nanos):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def position_of(row: dict[str, Any]) -> VenuePosition:

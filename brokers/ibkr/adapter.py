@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
-from brokers.enduring import VenueClock
+from brokers.base import STARTING_CASH, NotOffered, Recalled, VenueAccount, VenueClock, VenueFill, VenuePosition
 from brokers.ibkr import mapping
 from brokers.ibkr.executions import Executions
 from brokers.ibkr.outside import Outside, open_connection
@@ -72,6 +71,12 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         self._up = threading.Event()
         self._wire: IbThread | None = None
         self._outside: Outside | None = None
+
+    def recall(self, orders: Sequence[Recalled]) -> None:
+        self._known.recall(orders)
+        for one in orders:
+            self._records[one.order.client_order_id] = one.order
+            self._executions.know(one.execution_ids)
 
     # The connection.
 
@@ -220,6 +225,12 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
 
     def query_open_orders(self) -> list[VenueOrder]:
         return self._reached().open_orders()
+
+    def query_orders(self, since: int | None = None) -> list[VenueOrder]:
+        raise NotOffered("ibkr: orders that are over are not listed yet")
+
+    def query_fills(self, since: int) -> list[VenueFill]:
+        raise NotOffered("ibkr: executions are not listed yet")
 
     def query_order(self, order: OrderRecord) -> VenueOrder | None:
         return self._reached().find(order)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -24,6 +24,10 @@ class Executions:
         self._wait = wait
         self._waiting: dict[str, tuple[Any, str]] = {}
         self._told: dict[str, Decimal | None] = {}
+
+    def know(self, execution_ids: Iterable[str]) -> None:
+        """These were told before, with their commissions."""
+        self._told.update(dict.fromkeys(execution_ids, Decimal(0)))
 
     def execution(self, fill: Any, client_order_id: str) -> None:
         key = fill.execution.execId

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from brokers.enduring import OutOfReach
+from brokers.base import OutOfReach
 from brokers.ibkr import mapping
 from brokers.ibkr.wire import CONNECT_SECONDS, IbThread
 from brokers.sightings import VenueOrder

@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import requests
 from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from brokers.addresses import check_paper
-from brokers.base import STARTING_CASH, VenueAccount, VenuePosition
-from brokers.enduring import VenueClock
+from brokers.base import STARTING_CASH, NotOffered, VenueAccount, VenueClock, VenuePosition
 from brokers.pacing import RateLimit
 from brokers.rest import RestBrokerage
 from brokers.sightings import VenueOrder
 from brokers.tradier import mapping
-from trading.engine.errors import Fatal, Rejected, Unknown, VenueError
+from trading.engine.bars import to_nanos
+from trading.engine.errors import Fatal, Rejected, Transient, Unknown, VenueError
 from trading.engine.orders import OrderRecord
 
 log = logging.getLogger(__name__)
@@ -28,7 +32,11 @@ log = logging.getLogger(__name__)
 LIVE_URL: Final = "https://api.tradier.com/v1"
 STREAM_URL: Final = "wss://ws.tradier.com/v1/accounts/events"
 SANDBOX_URL: Final = "https://sandbox.tradier.com/v1"
+_EVENTS_PATH: Final = "/accounts/events/session"
+_ZONE: Final = ZoneInfo("America/New_York")
 _RECONNECT_SECONDS: Final = 2.0
+#: Heartbeats come each minute.
+_SILENCE_SECONDS: Final = 150.0
 _LISTEN_SECONDS: Final = 0.25
 #: How many times as long the pause between two polls is while events come: the calls are needed for orders.
 _RELAXED: Final = 3
@@ -56,8 +64,8 @@ class TradierBrokerage(RestBrokerage):
         check_paper(paper, base_url, LIVE_URL)
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         base = (base_url or (SANDBOX_URL if paper else LIVE_URL)).rstrip("/")
-        limit = RateLimit(60, 60.0)
-        super().__init__(base, headers, limit, poll_seconds, starting_cash)
+        limits = RateLimit(60 if paper else 120, 60.0), RateLimit(60, 60.0)
+        super().__init__(base, headers, limits[0], poll_seconds, starting_cash, limits[1])
         account = f"/accounts/{account_id}"
         self._orders_path = f"{account}/orders?includeTags=true"
         self._positions_path = f"{account}/positions"
@@ -65,11 +73,10 @@ class TradierBrokerage(RestBrokerage):
         self._order_path = f"{account}/orders"
         self.live = not paper
         self._has_credentials = bool(token and account_id)
-        self._events_url = f"{base}/accounts/events/session"
         self._stream_url = stream_url
         self._listener: threading.Thread | None = None
 
-    # The five things that a venue says about itself.
+    # What a venue says about itself.
 
     def _order_detail_path(self, venue_order_id: str) -> str:
         return f"{self._order_path}/{venue_order_id}?includeTags=true"
@@ -77,11 +84,17 @@ class TradierBrokerage(RestBrokerage):
     def _order_payload(self, order: OrderRecord) -> dict[str, Any]:
         return mapping.payload(order)
 
+    def _linked_payload(self, order: OrderRecord, linked: Sequence[OrderRecord]) -> dict[str, Any]:
+        return mapping.linked_payload(order, linked)
+
+    def _replace_payload(self, order: OrderRecord, by: OrderRecord) -> dict[str, Any]:
+        return mapping.replace_payload(order, by)
+
     def _parse_order(self, row: Any) -> VenueOrder:
         return mapping.order_of(row.get("order", row))
 
-    def _parse_orders(self, body: Any) -> list[VenueOrder]:
-        return [self._parse_order(row) for row in mapping.some(body, "orders", "order")]
+    def _rows(self, body: Any) -> Sequence[Any]:
+        return mapping.rows_of(body)
 
     def _parse_positions(self, body: Any) -> list[VenuePosition]:
         return [mapping.position_of(row) for row in mapping.some(body, "positions", "position")]
@@ -90,6 +103,20 @@ class TradierBrokerage(RestBrokerage):
         return mapping.account_of(body["balances"])
 
     # Where Tradier is unlike the template.
+
+    def query_orders(self, since: int | None = None) -> list[VenueOrder]:
+        """Those of today in New York, and those of before that the run follows: Tradier lists no others."""
+        if since is not None and since < _today():
+            raise NotOffered("tradier lists the orders of the current day in New York alone")
+        return super().query_orders(since)
+
+    def query_order(self, order: OrderRecord) -> VenueOrder | None:
+        shown = super().query_order(order)
+        if shown is None and order.venue_order_id is None and order.created_at < _today():
+            raise Transient(
+                f"tradier does not list the orders of earlier days; whether it has {order.id} cannot be told"
+            )
+        return shown
 
     def query_clock(self) -> VenueClock:
         return self._read(lambda body: mapping.clock_of(body["clock"]), self._call("GET", "/markets/clock"))
@@ -112,8 +139,7 @@ class TradierBrokerage(RestBrokerage):
     def _send(self, method: str, path: str, payload: Mapping[str, Any], pace: Callable[[], None]) -> Any:
         body = super()._send(method, path, payload, pace)
         if isinstance(body, dict) and "errors" in body:
-            said = body["errors"].get("error", body["errors"])
-            raise Rejected("; ".join(said) if isinstance(said, list) else str(said))
+            raise Rejected(_said(body["errors"]))
         return body
 
     def _placed_id(self, body: Any) -> str:
@@ -128,35 +154,59 @@ class TradierBrokerage(RestBrokerage):
     def _credentials_hint(self) -> str:
         return "Set ALPHASWARM_TRADIER_TOKEN and ALPHASWARM_TRADIER_ACCOUNT_ID."
 
-    # Events.
+    # Events: they ring, and what is shown then is what counts.
 
     def _listen(self) -> None:
         while not self._closing.is_set():
             pause = self._poll_seconds
             try:
                 self._follow()
-            except (OSError, VenueError, WebSocketException, ValueError, KeyError) as error:
+            except (OSError, VenueError, WebSocketException, LookupError, TypeError, ValueError) as error:
                 log.warning("tradier's events are down, polling goes on: %s", error)
             finally:
                 self._poll_seconds = pause
             self._closing.wait(_RECONNECT_SECONDS)
 
     def _follow(self) -> None:
-        answer = self._session.post(self._events_url, timeout=(3.0, 10.0))
-        answer.raise_for_status()
-        session = answer.json()["stream"]
+        session = self._read(lambda body: body["stream"], self._call("POST", _EVENTS_PATH))
         with connect(self._stream_url or _socket_of(session["url"]), open_timeout=10) as socket:
             socket.send(json.dumps({"events": ["order"], "sessionid": session["sessionid"], "excludeAccounts": []}))
             # What happened before the socket was open.
             self._poll()
             self._poll_seconds *= _RELAXED
+            heard_at = time.monotonic()
             while not self._closing.is_set():
-                try:
-                    event = json.loads(socket.recv(timeout=_LISTEN_SECONDS))
-                except TimeoutError:
-                    continue
-                if event.get("event") == "order":
+                events = _waiting(socket)
+                if events:
+                    heard_at = time.monotonic()
+                if any(event == "order" for event in events):
                     self._poll()
+                if time.monotonic() - heard_at > _SILENCE_SECONDS:
+                    raise OSError(f"no heartbeat for {_SILENCE_SECONDS:.0f} s")
+
+
+def _waiting(socket: ClientConnection) -> list[str]:
+    """The events that have come, after a short wait for the first; many that come together ring once."""
+    events = []
+    with suppress(TimeoutError):
+        wait = _LISTEN_SECONDS
+        while True:
+            message = json.loads(socket.recv(timeout=wait))
+            if "error" in message:
+                raise ValueError(str(message["error"]))
+            events.append(str(message.get("event")))
+            wait = 0.0
+    return events
+
+
+def _today() -> int:
+    """The beginning of the day in New York, in nanoseconds."""
+    return to_nanos(datetime.now(_ZONE).replace(hour=0, minute=0, second=0, microsecond=0))
+
+
+def _said(errors: Any) -> str:
+    said = errors.get("error", errors) if isinstance(errors, dict) else errors
+    return "; ".join(map(str, said)) if isinstance(said, list) else str(said)
 
 
 def _socket_of(url: str) -> str:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.enduring import OutOfReach
+from brokers.base import OutOfReach
 from brokers.ibkr import adapter
 from brokers.ibkr.adapter import InteractiveBrokersBrokerage
 from tests.brokers.contract import SYMBOL, BrokerageContract, Venue, limit, order

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import F, Sum
 
-from brokers.enduring import Enduring
+from brokers.base import IBrokerage
 from brokers.sightings import Sightings
 from trading import ledger
 from trading.endings import VENUE_LOST
@@ -59,7 +59,7 @@ def take_over(run_id: UUID, status: str) -> Lease | None:
     return lease
 
 
-def book(lease: Lease, venue: Enduring | None, reason: str) -> list[str]:
+def book(lease: Lease, venue: IBrokerage | None, reason: str) -> list[str]:
     """Write what the venue says of the run's open orders, and, unless it had ended, end the run as killed.
 
     ``venue`` is None where it is gone with its session. The ids of the orders whose fate the venue does not tell, which
@@ -80,7 +80,7 @@ def book(lease: Lease, venue: Enduring | None, reason: str) -> list[str]:
     return in_doubt
 
 
-def _updates(run: Run, state: RunState, venue: Enduring | None) -> Iterator[OrderUpdate]:
+def _updates(run: Run, state: RunState, venue: IBrokerage | None) -> Iterator[OrderUpdate]:
     sightings = Sightings()
     for order in state.open_orders():
         if venue is None:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
-from brokers.enduring import Enduring, OutOfReach
+from brokers.base import IBrokerage, OutOfReach
 from brokers.sightings import VenueOrder
 from trading.engine.errors import TradingError, VenueError
 
@@ -22,7 +22,7 @@ class NotEmpty(TradingError):
     """The venue still shows open orders, or does not tell."""
 
 
-def clear(venue: Enduring, is_meant: Callable[[VenueOrder], bool], all_if_need_be: bool) -> int:
+def clear(venue: IBrokerage, is_meant: Callable[[VenueOrder], bool], all_if_need_be: bool) -> int:
     """Withdraw the orders that are meant; how many there were.
 
     Where only the connection that sent an order can cancel it, ``all_if_need_be`` lets every order of the account be
@@ -45,7 +45,7 @@ def clear(venue: Enduring, is_meant: Callable[[VenueOrder], bool], all_if_need_b
     return len(withdrawn)
 
 
-def _withdraw(venue: Enduring, orders: Iterable[VenueOrder], all_if_need_be: bool) -> str:
+def _withdraw(venue: IBrokerage, orders: Iterable[VenueOrder], all_if_need_be: bool) -> str:
     """Ask once for each; why one was not taken. Whatever that is, the others are asked for too."""
     why, out_of_reach = "", False
     for order in orders:

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from brokers.enduring import Enduring
+from brokers.base import IBrokerage
 from risk.alerts import raise_alert
 from risk.gate import OrderGate, Verdict
 from risk.kill_file import KillFile
@@ -142,7 +142,7 @@ def sweep(brokerage: str, runs: Mapping[Watched, str], *, killed: bool, away: bo
     try:
         if not meant:
             return
-        if not isinstance(venue, Enduring):
+        if not venue.shared:
             _book(taken, runs, None)
             return
         try:
@@ -164,7 +164,7 @@ def sweep(brokerage: str, runs: Mapping[Watched, str], *, killed: bool, away: bo
             keeper().release(lease)
 
 
-def _book(taken: Iterable[tuple[Watched, Lease]], reasons: Mapping[Watched, str], venue: Enduring | None) -> None:
+def _book(taken: Iterable[tuple[Watched, Lease]], reasons: Mapping[Watched, str], venue: IBrokerage | None) -> None:
     in_doubt: list[str] = []
     for run, lease in taken:
         try:

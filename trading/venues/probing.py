@@ -10,10 +10,8 @@ from typing import Final
 
 import msgspec
 
-from brokers.base import VenueAccount, VenuePosition
-from brokers.enduring import VenueClock
+from brokers.base import IBrokerage, VenueAccount, VenueClock, VenuePosition
 from brokers.sightings import VenueOrder
-from brokers.threaded import ThreadedBrokerage
 from trading.engine.bars import NANOS_PER_SECOND
 from trading.engine.errors import Fatal, TradingError
 
@@ -43,7 +41,7 @@ class Findings(msgspec.Struct):
     orders: list[VenueOrder] | None = None
 
 
-def probe(make: Callable[[], ThreadedBrokerage], *, listen: bool, seconds: float = DEADLINE) -> Findings:
+def probe(make: Callable[[], IBrokerage], *, listen: bool, seconds: float = DEADLINE) -> Findings:
     """Ask what there is to ask; with ``listen``, also whether the stream of order events comes up.
 
     ``make`` gives an adapter that has contacted nobody yet. What has not come after ``seconds`` counts as missing.
@@ -58,7 +56,7 @@ def probe(make: Callable[[], ThreadedBrokerage], *, listen: bool, seconds: float
 class _Probing:
     """A thread's work; what it has found so far can be taken at any time."""
 
-    def __init__(self, make: Callable[[], ThreadedBrokerage], listen: bool) -> None:
+    def __init__(self, make: Callable[[], IBrokerage], listen: bool) -> None:
         self._make = make
         self._listen = listen
         self._so_far = Findings({})
@@ -87,7 +85,7 @@ class _Probing:
     def _note(self, name: str, finding: Finding) -> None:
         self._so_far.readiness[name] = finding
 
-    def _with(self, ask: Callable[[ThreadedBrokerage], Finding]) -> Finding:
+    def _with(self, ask: Callable[[IBrokerage], Finding]) -> Finding:
         """What a fresh adapter finds; an error is a finding too."""
         try:
             door = self._make()
@@ -106,7 +104,7 @@ class _Probing:
             log.exception("a venue's answer was not understood")
             return Finding(False, f"Its answer was not understood: {error!r}")
 
-    def _ask(self, door: ThreadedBrokerage) -> Finding:
+    def _ask(self, door: IBrokerage) -> Finding:
         began = time.monotonic()
         door.reach()
         account = self._so_far.account = door.query_account()
@@ -122,7 +120,7 @@ class _Probing:
         self._note("market", _market(clock))
         return Finding(True, f"Answers; connecting and the first answer took {seconds * 1000:.0f} ms.")
 
-    def _hear(self, door: ThreadedBrokerage) -> Finding:
+    def _hear(self, door: IBrokerage) -> Finding:
         door.connect()
         if door.updates_healthy:
             return Finding(True, "Up: what becomes of orders is heard.")
