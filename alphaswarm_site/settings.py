@@ -8,12 +8,15 @@ from alphaswarm_site import environment
 from alphaswarm_site.stack import secret_key
 from alphaswarm_site.stack.paths import BASE_DIR, StackPaths
 from alphaswarm_site.stack.urls import ServerUrls
+from alphaswarm_site.version import program_version
 
 load_dotenv(BASE_DIR / ".env")
 
 STACK = StackPaths.from_environment()
 SERVERS = ServerUrls.find(STACK)
 ALPHASWARM_VAR = STACK.var
+# Read as the process starts, so that it is the code that runs, whatever lies on the disk by then.
+PROGRAM_VERSION = environment.text("ALPHASWARM_VERSION") or program_version(BASE_DIR)
 
 SECRET_KEY = environment.text("ALPHASWARM_SECRET_KEY") or secret_key.load_or_make(STACK.secret_key)
 ALLOWED_HOSTS = environment.words("ALPHASWARM_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])

@@ -21,6 +21,7 @@ from trading.engine.errors import InvalidValue, TradingError
 from trading.engine.records import Kind, Record
 from trading.lease import announce
 from trading.models import Bot, BotVersion, Mode, Run, RunStatus
+from trading.parts import assemble, assemble_simulated
 from trading.recipes import Problem, Recipe, RecipeError, secrets_of
 
 __all__ = [
@@ -70,7 +71,7 @@ def start_paper(
     The feed's data is read and checked first, so that bad data starts nothing. Raises `trading.recipes.RecipeError`,
     `trading.feeds.base.FeedError`, `GateRefused` (the blocked run is kept) or `StartHeld`.
     """
-    parts = runner.assemble(runner.read_recipe(config), **secrets)
+    parts = assemble(runner.read_recipe(config), **secrets)
     if enqueue:
         _check_portable(parts.recipe)
     parts.prepare()
@@ -111,7 +112,7 @@ def start_backtest(
     read, for somebody waits, and the rest as the run begins: what is wrong then ends it as failed, with file, line and
     reason. Raises `trading.recipes.RecipeError` or `trading.engine.errors.TradingError`.
     """
-    parts = runner.assemble_simulated(runner.read_recipe(config))
+    parts = assemble_simulated(runner.read_recipe(config))
     parts.check(thorough)
     facts = replace(parts.facts(), mode=Mode.BACKTEST)
     return _start(parts.recipe, facts, "backtest.start", principal, bot, bot_version, enqueue)
@@ -136,14 +137,17 @@ def _start(
 
 @transaction.atomic
 def stop(run: Run, *, principal: Principal) -> Run:
-    """Ask a run to drain. A run that nobody has claimed yet is stopped on the spot; an ended one stays as it is."""
+    """Ask a run to drain. One that has not begun is stopped on the spot; an ended one stays as it is.
+
+    A session that waits for its next owner is ended by that, who learns first what became of its orders.
+    """
     run = Run.objects.select_for_update().get(pk=run.pk)
     if run.status in ENDED:
         return run
     Run.objects.filter(pk=run.pk).update(stop_requested_at=Now())
     announce(run.pk)
     audit.record(principal, "run.stop", f"run:{run.id}", name=run.name)
-    if run.status == RunStatus.QUEUED:
+    if run.status == RunStatus.QUEUED and (run.started_at is None or run.mode == Mode.BACKTEST):
         now = datetime.now(UTC)
         reason = "stopped before it began"
         data = {"status": RunStatus.STOPPED.value, "reason": reason, "ended_at": now.isoformat()}

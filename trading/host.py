@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,15 +13,14 @@ from uuid import UUID
 import psycopg
 from django.db import DatabaseError, close_old_connections
 
-from trading import ledger, runner
+from trading import dispatch, ledger, runner
 from trading.engine.bars import to_nanos
 from trading.engine.records import Kind, Record
 from trading.frames import publisher
-from trading.lease import Lease, claim, keeper
+from trading.lease import HandedOver, Lease, claim, give_away, keeper, owner_name
 from trading.ledger import LeaseLost
 from trading.models import Run
 from trading.show import Show, show_of, show_records
-from trading.stopping import HandedBack
 from trading.summary import RunSummary
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,10 @@ Work = Callable[[Run, Lease, Show], RunSummary]
 
 
 def run_session(run_id: UUID, observer: Show | None = None, **secrets: Any) -> RunSummary | None:
-    """Run a queued session to its end in this thread; None when another process has claimed it or took it over."""
+    """Run a queued session to its end in this thread; None when another process has claimed it or is to go on with it.
+
+    Raises `trading.releases.OtherVersion`.
+    """
 
     def work(run: Run, lease: Lease, show: Show) -> RunSummary:
         session = runner.session(run, lease, show, **secrets)
@@ -44,6 +47,7 @@ def run_backtest(run_id: UUID, observer: Show | None = None, *, hand_back: bool 
     """Run a queued backtest to its end in this thread; None when it is not for the taking.
 
     With ``hand_back`` a process that is to end leaves it to another worker, and answers None too; without, it stops.
+    Raises `trading.releases.OtherVersion`.
     """
 
     def work(run: Run, lease: Lease, show: Show) -> RunSummary:
@@ -64,8 +68,8 @@ def _own(run_id: UUID, work: Work, observer: Show | None) -> RunSummary | None:
     except LeaseLost:
         log.error("run %s was taken from this process", run_id)
         return None
-    except HandedBack:
-        _hand_back(run_id, lease)
+    except HandedOver:
+        _hand_over(lease, "its worker was told to end")
         return None
     except Exception as error:
         return _fail(run_id, lease, error, observer)
@@ -82,13 +86,31 @@ def _let_go(run_id: UUID, lease: Lease) -> None:
         log.warning("the chain of run %s is anchored later: %s", run_id, error)
 
 
-def _hand_back(run_id: UUID, lease: Lease) -> None:
-    """Queue the run again; the supervisor tells the workers, for this one would take the message and drop it."""
-    reason = "left to another worker: its worker was told to end"
-    record = Record(Kind.RUN_STATUS, to_nanos(datetime.now(UTC)), reason=reason, data={"status": "queued"})
-    ledger.append_now(run_id, [record], token=lease.token)
-    Run.objects.filter(pk=run_id).update(resent_at=None)
-    log.info("run %s is %s", run_id, reason)
+def _hand_over(lease: Lease, reason: str) -> None:
+    """Queue the run again, and tell the workers."""
+    try:
+        give_away(lease, f"handed over by {owner_name()}: {reason}")
+    except LeaseLost:
+        log.info("run %s was taken from this process before it was handed over", lease.run_id)
+        return
+    log.info("run %s is handed over: %s", lease.run_id, reason)
+    dispatch.send(Run.objects.get(pk=lease.run_id))
+
+
+def leave() -> None:
+    """Leave every run of this process, which is to end, to other workers.
+
+    Nothing ends a thread that does not come back, such as that of a blocked strategy. Its run is given away all the
+    same, and the process ends at once.
+    """
+    blocked = keeper().hand_over()
+    for lease in blocked:
+        _hand_over(lease, "its session did not answer")
+        keeper().lose(lease)
+    close_old_connections()
+    if blocked:
+        ledger.writer().close()
+        os._exit(0)
 
 
 def stop_all() -> int:

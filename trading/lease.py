@@ -21,9 +21,10 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from django.conf import settings
 from django.db import connection, transaction
 
-from trading import ledger
+from trading import ledger, releases
 from trading.connections import connect
 from trading.engine.records import Kind, Record
 from trading.models import RunStatus
@@ -36,13 +37,19 @@ RENEW_SECONDS = 1.0
 SAFETY_SECONDS = 1.0
 ASKED_CHANNEL = "alphaswarm_asked"
 GATHER_SECONDS = 0.02
+#: So long an owner that is asked to leave its run to another may take, and so often it is asked.
+HAND_OVER_SECONDS = 2.0
+_ASK_SECONDS = 0.05
 
 _CLAIM = """
-    UPDATE runs SET status = 'starting', owner = %(owner)s, fencing_token = fencing_token + 1,
+    UPDATE runs SET status = 'starting', owner = %(owner)s, version = %(version)s, fencing_token = fencing_token + 1,
            lease_expires_at = now() + make_interval(secs => %(seconds)s)
-     WHERE id = %(run)s AND status = 'queued'
+     WHERE id = %(run)s AND status = 'queued' AND NOT EXISTS (SELECT FROM releases WHERE version <> %(version)s)
  RETURNING fencing_token, resumes
 """
+_WAITS = "SELECT FROM runs WHERE id = %s AND status = 'queued'"
+# Whoever waits for a message of it is sent one as soon as somebody looks.
+_GIVE_AWAY = "UPDATE runs SET fencing_token = fencing_token + 1, resent_at = NULL WHERE id = %s"
 # By the clock and not by now(), which a long append to the run, for which this statement waits, would have left behind.
 _RENEW = """
     UPDATE runs SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
@@ -50,6 +57,10 @@ _RENEW = """
      WHERE runs.id = held.run AND runs.fencing_token = held.token
  RETURNING runs.id, runs.stop_requested_at IS NOT NULL, runs.resumes, runs.resume_reason
 """
+
+
+class HandedOver(Exception):
+    """The run is left to another worker, for its own is to end."""
 
 
 def owner_name() -> str:
@@ -61,8 +72,9 @@ class Lease:
     """A held lease. ``valid`` is judged without asking anyone.
 
     ``on_stop`` is called from another thread, again and again while a stop is wanted, so that whoever sets it late
-    misses nothing; ``on_resume`` too, until ``resumes`` has the number that it is told, with the reason: so often has
-    a person let the run trade again. ``on_lost`` is called once, and the next append to the ledger says it too.
+    misses nothing; ``on_leave`` too, while the run is to be left to another process, which ends with `HandedOver`;
+    ``on_resume`` too, until ``resumes`` has the number that it is told, with the reason: so often has a person let the
+    run trade again. ``on_lost`` is called once, and the next append to the ledger says it too.
     """
 
     run_id: UUID
@@ -71,6 +83,7 @@ class Lease:
     resumes: int = 0
     on_lost: Callable[[], None] = field(default=lambda: None)
     on_stop: Callable[[], None] = field(default=lambda: None)
+    on_leave: Callable[[], None] = field(default=lambda: None)
     on_resume: Callable[[int, str], None] = field(default=lambda resumes, reason: None)
 
     @property
@@ -79,16 +92,41 @@ class Lease:
 
 
 def claim(run_id: UUID) -> Lease | None:
-    """Become the owner of a queued run; None when it is not queued (any more)."""
+    """Become the owner of a queued run; None when it is not queued (any more).
+
+    Raises `trading.releases.OtherVersion` where it is not for a process of this version.
+    """
     asked = time.monotonic()
+    version = settings.PROGRAM_VERSION
+    wanted = {"owner": owner_name(), "version": version, "seconds": LEASE_SECONDS, "run": run_id}
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"owner": owner_name(), "seconds": LEASE_SECONDS, "run": run_id})
+        cursor.execute(_CLAIM, wanted)
         row = cursor.fetchone()
         if row is None:
+            _check_version(run_id)
             return None
-        status = {"status": RunStatus.STARTING.value}
+        status = {"status": RunStatus.STARTING.value, "owner": wanted["owner"], "version": version}
         ledger.append_now(run_id, [Record(Kind.RUN_STATUS, time.time_ns(), data=status)], token=row[0])
     return Lease(run_id, row[0], asked + LEASE_SECONDS, resumes=row[1])
+
+
+def _check_version(run_id: UUID) -> None:
+    declared = releases.declared()
+    if declared not in (None, settings.PROGRAM_VERSION):
+        with connection.cursor() as cursor:
+            cursor.execute(_WAITS, [run_id])
+            if cursor.fetchone() is not None:
+                raise releases.OtherVersion(declared)
+
+
+@transaction.atomic
+def give_away(lease: Lease, reason: str) -> None:
+    """Queue the run for another owner; from then on this one can append nothing. Raises `ledger.LeaseLost`."""
+    data = {"status": RunStatus.QUEUED.value, "reason": reason}
+    record = Record(Kind.RUN_STATUS, time.time_ns(), reason=reason, data=data)
+    ledger.append_now(lease.run_id, [record], token=lease.token)
+    with connection.cursor() as cursor:
+        cursor.execute(_GIVE_AWAY, [lease.run_id])
 
 
 def announce(run_id: UUID) -> None:
@@ -107,6 +145,8 @@ class LeaseKeeper:
         self._leases: dict[UUID, Lease] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._leaving = False
+        #: The process is to end, so it takes no more.
         self.draining = False
 
     def hold(self, lease: Lease) -> None:
@@ -130,6 +170,23 @@ class LeaseKeeper:
         for lease in held:
             lease.on_stop()
         return len(held)
+
+    def hand_over(self, seconds: float = HAND_OVER_SECONDS) -> list[Lease]:
+        """Ask the owners of all that is held, and of all that will be, to leave it to others, and wait until they have,
+        for at most ``seconds``; those that have not answered."""
+        self._leaving = self.draining = True
+        give_up = time.monotonic() + seconds
+        while (held := list(self._leases.values())) and time.monotonic() < give_up:
+            for lease in held:
+                _tell(lease.on_leave, lease)
+            time.sleep(_ASK_SECONDS)
+        return held
+
+    def lose(self, lease: Lease) -> None:
+        """Tell the owner of a lease that it is over."""
+        self.release(lease)
+        lease.valid_until = 0.0
+        _tell(lease.on_lost, lease)
 
     def _keep(self) -> None:
         """Renew until nothing is held; the next lease starts a new thread."""
@@ -179,19 +236,16 @@ class LeaseKeeper:
         answered = {row[0]: row[1:] for row in database.execute(_RENEW, parameters).fetchall()}
         for lease in held:
             if lease.run_id not in answered:
-                self._lose(lease)
+                self.lose(lease)
                 continue
             lease.valid_until = asked + LEASE_SECONDS
             stops, resumes, reason = answered[lease.run_id]
-            if stops or self.draining:
+            if stops or (self.draining and not self._leaving):
                 _tell(lease.on_stop, lease)
+            elif self._leaving:
+                _tell(lease.on_leave, lease)
             if resumes > lease.resumes:
                 _tell(partial(lease.on_resume, resumes, reason), lease)
-
-    def _lose(self, lease: Lease) -> None:
-        self.release(lease)
-        lease.valid_until = 0.0
-        _tell(lease.on_lost, lease)
 
 
 def _tell(callback: Callable[[], None], lease: Lease) -> None:

@@ -16,6 +16,7 @@ from trading.difference_models import AccountLook as AccountLook
 from trading.difference_models import Difference as Difference
 from trading.difference_models import OutsideOrder as OutsideOrder
 from trading.numeric import Numeric as Numeric
+from trading.release_models import Release as Release
 from trading.venue_models import VenueCheck as VenueCheck
 
 
@@ -110,6 +111,7 @@ class Run(models.Model):
     resent_at = models.DateTimeField(null=True, blank=True, help_text="When the supervisor last sent it to the queue")
     # The lease: who runs it, until when, under which fencing token.
     owner = models.CharField(max_length=120, blank=True, default="")
+    version = models.CharField(max_length=80, blank=True, default="", help_text="Of the program of its last owner")
     fencing_token = models.BigIntegerField(default=0)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
 
@@ -314,12 +316,13 @@ class RunBars(models.Model):
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="bars", db_index=False)
     first = models.BigIntegerField(help_text="The number of its first bar in the run, from zero")
     count = models.IntegerField()
+    after = models.BigIntegerField(null=True, help_text="The run's last event before the append that it came with")
     data = models.BinaryField(help_text="`trading.ledger.bars` reads it")
 
     class Meta:
         db_table = "run_bars"
-        ordering = ["run", "first"]
-        constraints = [models.UniqueConstraint(fields=["run", "first"], name="run_bars_once")]
+        ordering = ["run", "first", "count"]
+        constraints = [models.UniqueConstraint(fields=["run", "first", "count"], name="run_bars_once")]
 
     def __str__(self) -> str:
         return f"{self.count} bars of {self.run_id}"

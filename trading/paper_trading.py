@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -24,13 +24,14 @@ from trading.desk import OrderDesk
 from trading.endings import FEED_ENDED, STOPPED, Ending, failed, halted
 from trading.engine.bars import Bar, to_nanos
 from trading.engine.effects import Effect
-from trading.engine.engine import Engine
 from trading.engine.records import Kind, Record, plain
+from trading.feeds.base import LiveStream, Warming
 from trading.feeds.signs import FeedSigns
 from trading.heeding import Heed
 from trading.journal import Journal
-from trading.lease import Lease, keeper
+from trading.lease import HandedOver, Lease, keeper
 from trading.ledger import LeaseLost, LedgerWriter
+from trading.recovery import Recovered
 from trading.show import Show
 from trading.silence import Silence
 from trading.snapshots import account_of, bar_extras, state_of
@@ -57,8 +58,8 @@ class PaperTradingSession:
         *,
         run_id: UUID,
         lease: Lease,
-        engine: Engine,
-        bars: Callable[[asyncio.Event], AsyncGenerator[Bar | None, None]],
+        start: Recovered,
+        bars: Callable[[asyncio.Event], LiveStream],
         brokerage: IAsyncBrokerage,
         gate: OrderGate,
         watcher: GateWatcher,
@@ -74,7 +75,7 @@ class PaperTradingSession:
         clock: Clock | None = None,
     ) -> None:
         self.run_id = run_id
-        self.engine = engine
+        self.engine = engine = start.engine
         self.brokerage = brokerage
         self._attributes = {"broker.venue": brokerage.venue, "run.id": str(run_id)}
         self._lease = lease
@@ -87,7 +88,8 @@ class PaperTradingSession:
         self._flush_every = flush_every
         self._interval = interval
         self._wake = asyncio.Event()
-        self._journal = Journal(lease, engine, writer, show, self._on_ledger_failure)
+        self._start = start
+        self._journal = Journal(lease, start, writer, show, self._on_ledger_failure)
         place = place or {Scope.RUN: str(run_id)}
         self._desk = OrderDesk(
             engine,
@@ -109,7 +111,8 @@ class PaperTradingSession:
         self._silence = Silence(engine, self._wake, self._now, listens=not event_time)
         self._ending: Ending | None = None
         self._resumed_for: str | None = None
-        self._draining = False
+        self._draining = start.ending is not None
+        self._leaving = False
         self._failure: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -118,6 +121,11 @@ class PaperTradingSession:
     def stop(self, ending: Ending = STOPPED) -> None:
         """Ask the session to drain and end; the first reason given is the one that counts."""
         self._call(self._end, ending)
+
+    def leave(self) -> None:
+        """Let go of the run for another process to go on with, unless it ends already: what is open stays open, all is
+        written, and `run` raises `HandedOver`."""
+        self._call(self._let_go)
 
     def resume(self, resumes: int, reason: str) -> None:
         """Let the session trade again that its risk rules hold back, for the ``resumes``-th time; told again, it does
@@ -140,14 +148,19 @@ class PaperTradingSession:
             self._ending = ending
             if self._loop is not None:
                 # At once, whatever the session is waiting for.
-                self._drains(ending.reason)
+                self._drains(ending)
                 self._desk.cancel_open(ending.reason)
 
-    def _drains(self, reason: str) -> None:
+    def _let_go(self) -> None:
+        self._leaving = True
+        self._wake.set()
+
+    def _drains(self, ending: Ending) -> None:
         """Record that the session drains from here on: after which bar, and after which facts."""
         if not self._draining:
             self._draining = True
-            self._journal.record(self._status("draining", reason, num_bars=self.engine.bars))
+            data = {"num_bars": self.engine.bars, "ends_as": ending.status}
+            self._journal.record(self._status("draining", ending.reason, **data))
 
     def _fail(self, error: Exception) -> None:
         if self._failure is None:
@@ -167,6 +180,12 @@ class PaperTradingSession:
             data = {"code": "resumed", "num_bars": self.engine.bars}
             self.engine.records.append(Record(Kind.RISK_RESUMED, self._now(), reason=reason, data=data))
             self.engine.renew()
+
+    def _warm(self, bars: int) -> None:
+        """Take the bars that follow as past ones; between two bars, as above."""
+        data = {"num_bars": self.engine.bars, "bars": bars}
+        self.engine.records.append(Record(Kind.FEED_WARMED, self._now(), data=data))
+        self.engine.warm(bars)
 
     def _on_ledger_failure(self, error: Exception) -> None:
         self._call(self._fail, error)
@@ -189,6 +208,9 @@ class PaperTradingSession:
                     await self._trade()
                 except LeaseLost:
                     raise
+                except HandedOver:
+                    await self._journal.commit()
+                    raise
                 except asyncio.CancelledError:
                     # Ctrl-C in a loop of somebody else's: it drains like every other end.
                     self._uncancel()
@@ -202,7 +224,8 @@ class PaperTradingSession:
                 self._heed.close()
                 self._silence.close()
                 await self._desk.close()
-                keeper().release(self._lease)
+                if not self._leaving:
+                    keeper().release(self._lease)
 
     def _own_ending(self) -> Ending:
         return halted(self.engine.halted) if self.engine.halted else FEED_ENDED
@@ -214,20 +237,25 @@ class PaperTradingSession:
 
     async def _trade(self) -> None:
         self._lease.on_stop = self.stop
+        self._lease.on_leave = self.leave
         self._lease.on_resume = self.resume
         self._lease.on_lost = lambda: self._on_ledger_failure(LeaseLost(self.run_id))
         await self._desk.open()
-        started_at = datetime.now(UTC).isoformat()
-        self._journal.record(self._status("running", started_at=started_at, interval=self._interval))
+        self._begin()
         await self._journal.commit()
         self._heed.look()
         self._silence.heard()
+        if self._is_over():
+            return
+        await self._go_on()
         async with aclosing(self._bars(self._wake)) as bars:
             async for bar in bars:
                 self._wake.clear()
                 if self._is_over():
                     return
-                if bar is not None:
+                if isinstance(bar, Warming):
+                    self._warm(bar.bars)
+                elif bar is not None:
                     await self._heed.withdrawn()
                     self._renew()
                     self._silence.heard()
@@ -242,9 +270,35 @@ class PaperTradingSession:
                     return
         self._is_over()
 
+    def _begin(self) -> None:
+        """Record that the run trades from here on, or again; how it was ending already, it ends."""
+        start = self._start
+        if not start.resumed:
+            started_at = datetime.now(UTC).isoformat()
+            self._journal.record(self._status("running", started_at=started_at, interval=self._interval))
+            return
+        self._journal.record(self._status("running", resumed=True, num_bars=start.bars))
+        self._journal.post()
+        equity = self.engine.equity
+        self._show("equity.update", plain(equity), self._now(), **account_of(self.engine, equity), resumed=True)
+        self._failure = start.failure
+        if start.ending is not None:
+            self._end(start.ending)
+
+    async def _go_on(self) -> None:
+        """Do what the run was about to do when its owner was lost, and look at it where it had not been looked at."""
+        start = self._start
+        await self._desk.place(start.pending)
+        if start.unmarked is not None:
+            await self._pursue(self._mark(start.unmarked.time))
+        await self._pursue(self.engine.go_on())
+        self._journal.post()
+
     def _is_over(self) -> bool:
         if self._failure is not None:
             raise self._failure
+        if self._ending is None and not self.engine.halted and self._leaving:
+            raise HandedOver(self.run_id)
         return self._ending is not None or bool(self.engine.halted)
 
     async def _on_bar(self, bar: Bar) -> None:
@@ -269,6 +323,7 @@ class PaperTradingSession:
     def _mark(self, time: int) -> Sequence[Effect]:
         engine = self.engine
         cash, equity = engine.portfolio.cash, engine.portfolio.equity
+        self._journal.look()
         self._journal.mark(time, equity, cash)
         watch = engine.agent.watch
         effects = () if watch is None else watch(engine, engine.portfolio.approximate_equity)
@@ -282,7 +337,7 @@ class PaperTradingSession:
 
     async def _finish(self, ending: Ending, started: float) -> RunSummary:
         engine = self.engine
-        self._drains(ending.reason)
+        self._drains(ending)
         await self._desk.cancel_open(ending.reason)
         # Of many sessions that end at once, all are rid of their orders before one reckons its figures.
         await self._commit()
@@ -315,7 +370,8 @@ class PaperTradingSession:
             return []
         if self.engine.open_orders():
             # Exits that came to nothing are withdrawn as all else was.
-            self._journal.record(self._status("draining", ending.reason, num_bars=self.engine.bars))
+            self._draining = False
+            self._drains(ending)
             await self._desk.cancel_open(ending.reason)
         self._journal.mark(self.engine.now, self.engine.equity, self.engine.cash)
         return held

@@ -6,12 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from trading.lease import Lease, keeper
+from trading.lease import HandedOver, Lease, keeper
 from trading.models import Run
-
-
-class HandedBack(Exception):
-    """The worker is to end: another one does this backtest from its beginning."""
 
 
 class Stopping:
@@ -24,14 +20,14 @@ class Stopping:
         self._run_id = lease.run_id
         self._hand_back = hand_back
         self._told = threading.Event()
-        lease.on_stop = self._told.set
+        lease.on_stop = lease.on_leave = self._told.set
 
     def wanted(self) -> bool:
-        """Whether to stop now. Raises `HandedBack` where the run is left to another worker."""
+        """Whether to stop now. Raises `HandedOver` where the run is left to another worker."""
         if not self._told.is_set():
             return False
         if self._hand_back and keeper().draining and not self._asked_for():
-            raise HandedBack(self._run_id)
+            raise HandedOver(self._run_id)
         return True
 
     def _asked_for(self) -> bool:
@@ -40,7 +36,7 @@ class Stopping:
     def done(self, work: Callable[[], None]) -> bool:
         """Do what cannot be interrupted, such as reading a file; False where a stop came first.
 
-        The work then goes on unheard until it is done. Raises what it raises, and `HandedBack`.
+        The work then goes on unheard until it is done. Raises what it raises, and `HandedOver`.
         """
         errors: list[BaseException] = []
         over = threading.Event()

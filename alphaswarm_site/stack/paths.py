@@ -68,6 +68,11 @@ class StackPaths:
         return self.var / "env"
 
     @property
+    def stopping(self) -> Path:
+        """There while the whole stack stops: workers that are told to end let their sessions drain."""
+        return self.var / "stopping"
+
+    @property
     def secret_key(self) -> Path:
         return self.var / "secret_key"
 

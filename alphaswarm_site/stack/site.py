@@ -79,9 +79,13 @@ def owned(paths: StackPaths, address: Address) -> Iterator[None]:
 
 @contextmanager
 def running_site(paths: StackPaths, supervisor: Supervisor, address: Address, report: Report) -> Iterator[None]:
-    """Have the site's processes run, with this process's environment; then stop them, the web first."""
+    """Have the site's processes run, with this process's environment; then stop them, the web first.
+
+    What an `up` that was killed has left hands its sessions over to them; at the end they drain.
+    """
+    paths.stopping.unlink(missing_ok=True)
     if supervisor.remove_site():
-        # An `up` that was killed left them: whatever else of it runs may be of older code too.
+        # Whatever else of it runs may be of older code too.
         supervisor.restart("gatekeeper")
     address.check_free()
     environment = {**os.environ, "ALPHASWARM_VAR": str(paths.var), BIND: f"{address.host}:{address.port}"}
@@ -92,7 +96,9 @@ def running_site(paths: StackPaths, supervisor: Supervisor, address: Address, re
         yield
     finally:
         paths.env.unlink(missing_ok=True)
+        paths.stopping.touch()
         supervisor.remove_site()
+        paths.stopping.unlink(missing_ok=True)
 
 
 def _write_env(paths: StackPaths) -> None:

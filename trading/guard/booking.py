@@ -22,7 +22,7 @@ from trading.engine.state import RunState
 from trading.engine.updates import OrderUpdate, UpdateKind
 from trading.engine.venue_news import VenueNews
 from trading.lease import LEASE_SECONDS, Lease, keeper, owner_name
-from trading.models import Fill, Run
+from trading.models import Fill, Run, RunStatus
 from trading.restoring import restored
 from trading.show import show_of, show_records
 from trading.supervisor import OWNED
@@ -72,7 +72,7 @@ def book(lease: Lease, venue: IBrokerage | None, reason: str) -> list[str]:
         news.take(update)
     in_doubt = [order.id for order in state.open_orders()]
     records = state.records
-    if run.status in OWNED:
+    if run.status in (*OWNED, RunStatus.QUEUED):
         records.append(_ended(state, reason, in_doubt))
     if records:
         ledger.append_now(run.id, records, token=lease.token)

@@ -3,7 +3,7 @@
 A session does not answer when a kill was called and it has not said in the ledger that it drains: its loop is blocked,
 or its worker hangs. A run that has ended may have left orders open: its owner was lost, or the venue did not confirm a
 cancel. In both cases the run is first taken over by a new fencing token, whatever its lease says, so that who wakes up
-later can neither write nor send.
+later can neither write nor send. A run that waits for its next owner is left to that, but for a kill.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from brokers.base import IBrokerage
 from risk.alerts import raise_alert
 from risk.gate import OrderGate, Verdict
 from risk.kill_file import KillFile
-from trading import runner
 from trading.endings import KILLED
 from trading.engine.errors import TradingError
 from trading.guard.booking import book, take_over
@@ -30,6 +29,7 @@ from trading.guard.clearing import NotEmpty, clear
 from trading.guard.watchlist import Stopwatch, Watched, watched_runs
 from trading.lease import Lease, keeper
 from trading.ledger import LeaseLost
+from trading.parts import venue_of
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Sweeper:
         seconds = self._asked.seconds((run_id for run_id, reason in reasons.items() if reason), time.monotonic())
         wanted: defaultdict[str, list[Watched]] = defaultdict(list)
         for run in self._runs:
-            if run.has_ended or run.is_silent(seconds.get(run.run_id)):
+            if run.has_left or run.is_silent(seconds.get(run.run_id)):
                 wanted[run.brokerage].append(run)
         for brokerage, runs in wanted.items():
             errand = self._errands.setdefault(brokerage, _Errand(brokerage))
@@ -138,7 +138,7 @@ def sweep(brokerage: str, runs: Mapping[Watched, str], *, killed: bool, away: bo
     """
     taken = [] if away else [(run, lease) for run in runs if (lease := take_over(run.run_id, run.status))]
     meant = list(runs) if away else [run for run, _ in taken]
-    venue = runner.venue_of(json.loads(brokerage))
+    venue = venue_of(json.loads(brokerage))
     try:
         if not meant:
             return

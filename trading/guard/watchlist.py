@@ -10,7 +10,9 @@ from uuid import UUID
 from django.db import connection
 
 from brokers.sightings import VenueOrder
+from brokers.sim import SimulatedBrokerage
 from risk.halts import Place, Scope
+from trading.models import RunStatus
 from trading.supervisor import OWNED
 
 #: A session that hears a kill says so in the ledger within milliseconds: it drains, and its orders are being cancelled.
@@ -42,7 +44,7 @@ _RUNS: Final = f"""
 
 @dataclass(frozen=True, eq=False)
 class Watched:
-    """A run that has not ended, or that has left open orders behind.
+    """A run that has not ended, or that has left open orders behind. One that waits for its next owner has not ended.
 
     ``brokerage`` is its recipe's, as JSON. ``uncancelled`` orders are open without a cancel under way and no exits of a
     run that drains. ``ends_on_kill`` is False for a session that was told to read on through a kill.
@@ -64,8 +66,10 @@ class Watched:
         return {Scope.ACCOUNT: self.account, Scope.BOT: self.bot, Scope.RUN: str(self.run_id)}
 
     @property
-    def has_ended(self) -> bool:
-        return self.status not in OWNED
+    def has_left(self) -> bool:
+        """Whether it left its orders to nobody. Those of the simulated venue are gone until the run goes on."""
+        waits = self.status == RunStatus.INTERRUPTED and self.venue == SimulatedBrokerage.venue
+        return not waits and self.status not in (*OWNED, RunStatus.QUEUED)
 
     def sent(self, order: VenueOrder) -> bool:
         """Whether the run has sent this order: by our name for it, or by the venue's."""

@@ -1,0 +1,238 @@
+"""What becomes of a run whose process ends: lost, told to end, of another version; on the real database."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import override_settings
+
+from access.principals import cli_principal
+from risk import kill_switch
+from trading import actions, ledger, releases, supervisor, tasks
+from trading.engine.records import Kind, Record
+from trading.lease import Lease, LeaseKeeper, claim, give_away
+from trading.ledger import LeaseLost
+from trading.models import Mode, Run, RunBars, RunStatus
+from trading.releases import OtherVersion
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The subjects of alerts. No message leaves, and nobody waits for a second look."""
+    subjects: list[str] = []
+    monkeypatch.setattr(supervisor, "SECOND_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(supervisor.dispatch, "send", lambda run: None)
+    monkeypatch.setattr(supervisor, "raise_alert", lambda kind, subject, *_: subjects.append(subject))
+    return subjects
+
+
+def queued(**columns: Any) -> Run:
+    made = {"name": "carried on", "mode": Mode.PAPER, "recipe": {}, "starting_cash": Decimal(1000), **columns}
+    return Run.objects.create(task_id=str(uuid.uuid4()), **made)
+
+
+def owned(run: Run) -> Lease:
+    lease = claim(run.pk)
+    assert lease is not None
+    data = {"status": "running", "started_at": "2026-01-01T00:00:00+00:00"}
+    ledger.append_now(run.pk, [Record(Kind.RUN_STATUS, 1, data=data)], token=lease.token)
+    return lease
+
+
+def lose(run: Run) -> None:
+    """Have its owner lose it."""
+    owned(run)
+    expire(run)
+    assert supervisor.take_from_lost() == [run.pk]
+
+
+def expire(run: Run) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE runs SET lease_expires_at = now() - interval '1 second' WHERE id = %s", [run.pk])
+
+
+def again(run: Run) -> Run:
+    run.refresh_from_db()
+    return run
+
+
+def statuses(run: Run) -> list[str]:
+    facts = run.events.filter(kind=Kind.RUN_STATUS).order_by("seq")
+    return [fact.payload["data"]["status"] for fact in facts]
+
+
+def test_a_lost_session_was_interrupted_and_resumes_at_once(told: list[str]) -> None:
+    run = queued()
+    lose(run)
+    assert statuses(run) == ["starting", "running", "interrupted", "queued"]
+    assert again(run).reason == f"resumes after its owner {run.owner} was lost"
+    assert run.ended_at is None
+    assert told == ["1 session lost their worker and resume"]
+
+
+def test_a_session_that_loses_five_owners_without_a_new_bar_stays_interrupted(told: list[str]) -> None:
+    run = queued()
+    for _ in range(supervisor.SESSION_ATTEMPTS):
+        lose(run)
+    assert again(run).status == RunStatus.INTERRUPTED
+    assert "lost 5 owners without a new bar" in run.reason
+    assert run.ended_at is not None
+    assert len(told) == supervisor.SESSION_ATTEMPTS - 1, "of the last one the watch over ended runs tells"
+
+
+def test_a_session_that_comes_further_each_time_is_resumed_each_time() -> None:
+    run = queued()
+    for bar in range(2 * supervisor.SESSION_ATTEMPTS):
+        RunBars.objects.create(run=run, first=bar, count=1, data=b"")
+        lose(run)
+    assert again(run).status == RunStatus.QUEUED
+
+
+def test_while_the_kill_is_engaged_a_lost_session_stays_interrupted_and_its_release_resumes_nothing() -> None:
+    run = queued()
+    kill_switch.engage("drill", cli_principal())
+    lose(run)
+    assert again(run).status == RunStatus.INTERRUPTED
+    kill_switch.release("over", cli_principal())
+    supervisor.redispatch_unclaimed()
+    assert again(run).status == RunStatus.INTERRUPTED
+
+
+def test_a_session_that_was_to_stop_when_it_was_lost_is_queued_so_that_it_ends_in_good_order() -> None:
+    run = queued()
+    owned(run)
+    actions.stop(run, principal=cli_principal())
+    expire(run)
+    supervisor.take_from_lost()
+    assert again(run).status == RunStatus.QUEUED
+    Run.objects.filter(pk=run.pk).update(created_at="2026-01-01T00:00:00Z")
+    assert supervisor.redispatch_unclaimed() == [run.pk]
+
+
+def test_one_that_is_stopped_while_it_waits_for_its_next_owner_is_not_ended_on_the_spot() -> None:
+    run = queued()
+    lose(run)
+    actions.stop(run, principal=cli_principal())
+    assert again(run).status == RunStatus.QUEUED
+    assert run.stop_requested_at is not None
+
+
+def test_of_many_who_notice_a_lost_run_at_once_one_takes_it() -> None:
+    run = queued()
+    owned(run)
+    expire(run)
+    taken: list[Any] = []
+
+    def look() -> None:
+        taken.extend(supervisor.take_from_lost())
+        connection.close()
+
+    threads = [threading.Thread(target=look) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert taken == [run.pk]
+    assert statuses(run).count("queued") == 1
+
+
+# Handing over.
+
+
+def test_a_run_that_is_given_away_is_queued_and_its_owner_can_write_no_more() -> None:
+    run = queued()
+    lease = owned(run)
+    give_away(lease, "handed over by worker-1: its worker was told to end")
+    assert (again(run).status, run.resent_at) == (RunStatus.QUEUED, None)
+    with pytest.raises(LeaseLost):
+        ledger.append_now(run.pk, [], token=lease.token)
+    with pytest.raises(LeaseLost):
+        give_away(lease, "twice")
+
+
+def test_owners_are_asked_to_leave_until_they_have_and_who_does_not_answer_is_named() -> None:
+    willing, late, blocked = (owned(queued()) for _ in range(3))
+    keeper = LeaseKeeper()
+    asked: list[int] = []
+
+    def leave_late() -> None:
+        asked.append(1)
+        if len(asked) == 3:
+            keeper.release(late)
+
+    willing.on_leave = lambda: keeper.release(willing)
+    late.on_leave = leave_late
+    for lease in (willing, late, blocked):
+        keeper.hold(lease)
+    assert keeper.hand_over(seconds=0.5) == [blocked]
+    assert keeper.draining
+    keeper.release(blocked)
+
+
+def test_a_message_that_comes_to_a_worker_that_is_to_end_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = queued(resent_at="2026-01-01T00:00:00Z")
+    keeper = LeaseKeeper()
+    keeper.draining = True
+    monkeypatch.setattr(tasks, "keeper", lambda: keeper)
+    tasks.run_session(str(run.pk))
+    assert (again(run).status, run.resent_at) == (RunStatus.QUEUED, None)
+
+
+# Versions.
+
+
+@pytest.fixture
+def other_version() -> Any:
+    """A stack of another version than this process is up."""
+    with override_settings(PROGRAM_VERSION="0.2.0+new"):
+        releases.declare()
+        yield
+        releases.withdraw()
+
+
+def test_who_owns_a_run_is_kept_with_its_version() -> None:
+    run = queued()
+    with override_settings(PROGRAM_VERSION="0.2.0+new"):
+        claim(run.pk)
+    assert again(run).version == "0.2.0+new"
+    fact = run.events.get(kind=Kind.RUN_STATUS).payload["data"]
+    assert (fact["owner"], fact["version"]) == (run.owner, "0.2.0+new")
+
+
+def test_a_process_of_another_version_than_the_stack_claims_nothing(other_version: None) -> None:
+    run = queued()
+    with override_settings(PROGRAM_VERSION="0.1.0+old"):
+        with pytest.raises(OtherVersion, match=r"the stack runs version 0\.2\.0\+new, this process 0\.1\.0\+old"):
+            claim(run.pk)
+        assert claim(uuid.uuid4()) is None
+    assert again(run).status == RunStatus.QUEUED
+    assert claim(run.pk) is not None
+
+
+def test_what_a_worker_of_another_version_may_not_take_waits_with_the_reason(other_version: None) -> None:
+    run = queued(resent_at="2026-01-01T00:00:00Z")
+    with override_settings(PROGRAM_VERSION="0.1.0+old"):
+        for _ in range(2):
+            tasks.run_session(str(run.pk))
+    assert (again(run).status, run.resent_at) == (RunStatus.QUEUED, None)
+    assert run.reason.startswith("waits for a worker: the stack runs version 0.2.0+new")
+    assert statuses(run) == ["queued"], "it is told once"
+
+
+def test_where_no_stack_has_declared_a_version_any_may_own(other_version: None) -> None:
+    releases.withdraw()
+    with override_settings(PROGRAM_VERSION="0.1.0+old"):
+        assert claim(queued().pk) is not None
+
+
+def test_what_another_version_has_declared_since_is_not_withdrawn(other_version: None) -> None:
+    with override_settings(PROGRAM_VERSION="0.1.0+old"):
+        releases.withdraw()
+    assert releases.declared() == "0.2.0+new"
