@@ -14,13 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Final, TypeVar
-
-import requests
+from typing import Any, Final
 
 from brokers.base import STARTING_CASH, Recalled, VenueAccount, VenueFill, VenuePosition
-from brokers.known_orders import KnownOrders
+from brokers.known_orders import KnownOrders, has_terms
 from brokers.pacing import RateLimit
+from brokers.rest_calls import TIMEOUT, RestCalls
 from brokers.sightings import VenueOrder, execution_name
 from brokers.threaded import ThreadedBrokerage
 from trading.engine.bars import to_nanos
@@ -30,25 +29,25 @@ from trading.engine.updates import OrderUpdate, UpdateKind
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-#: Seconds to connect and to answer.
-TIMEOUT: Final = (3.0, 10.0)
 POLL_SECONDS: Final = 1.0
 #: Without a good poll for so long, the venue's word on orders counts as missing.
 STALE_SECONDS: Final = 5.0
 
-_OK: Final = range(200, 300)
+
+class Unreadable(Transient):
+    """Some orders of a list cannot be read; ``shown`` are those that can."""
+
+    def __init__(self, message: str, shown: Sequence[VenueOrder]) -> None:
+        super().__init__(message)
+        self.shown = shown
 
 
-class RestBrokerage(ThreadedBrokerage):
-    """What a new venue overrides: `_order_payload`, `_parse_order` (and `_parse_orders` where a list is more than a
-    list of those), `_parse_positions`, `_parse_account`, and the four paths below ``base_url``.
-
-    ``form`` says whether bodies are sent as forms rather than as JSON.
+class RestBrokerage(RestCalls, ThreadedBrokerage):
+    """What a new venue overrides: `_order_payload`, `_parse_order` (and `_rows` where a list of orders is more than a
+    list), `_parse_positions`, `_parse_account`, and the four paths below ``base_url``. One that links orders overrides
+    `_linked_payload`, one that changes an order in place `_replace_payload`.
     """
 
-    form: ClassVar[bool] = False
     _orders_path: str = "/orders"
     _positions_path: str = "/positions"
     _account_path: str = "/account"
@@ -60,12 +59,11 @@ class RestBrokerage(ThreadedBrokerage):
         limit: RateLimit | None = None,
         poll_seconds: float = POLL_SECONDS,
         starting_cash: Decimal | float = STARTING_CASH,
+        order_limit: RateLimit | None = None,
     ) -> None:
-        super().__init__(starting_cash)
-        self.base_url = base_url.rstrip("/")
-        self._session = requests.Session()
-        self._session.headers.update(headers)
-        self._limit = limit or RateLimit(60, 60.0)
+        ThreadedBrokerage.__init__(self, starting_cash)
+        limit = limit or RateLimit(60, 60.0)
+        RestCalls.__init__(self, base_url, headers, limit, order_limit or limit)
         self._poll_seconds = poll_seconds
         self._known = KnownOrders(self.venue, self.tell)
         self._seen_at = 0.0
@@ -82,8 +80,18 @@ class RestBrokerage(ThreadedBrokerage):
     def _parse_order(self, row: Any) -> VenueOrder:
         """One order as the venue shows it; raises ValueError, KeyError or TypeError for what cannot be read."""
 
-    def _parse_orders(self, body: Any) -> list[VenueOrder]:
-        return [self._parse_order(row) for row in body]
+    def _rows(self, body: Any) -> Sequence[Any]:
+        """The orders of a list, one by one."""
+        return list(body)
+
+    def _linked_payload(self, order: OrderRecord, linked: Sequence[OrderRecord]) -> dict[str, Any]:
+        """The body that places an order with those that depend on it; raises `Rejected` for what the venue has not."""
+        raise Rejected(f"{self.venue}: linked orders are not offered; send them one by one")
+
+    def _replace_payload(self, order: OrderRecord, by: OrderRecord) -> dict[str, Any]:
+        """The body that gives ``order`` the terms of ``by`` while it stays the same order at the venue; raises
+        `Rejected` for what the venue has not."""
+        raise Rejected(f"{self.venue}: replacing an order is not offered; cancel it and send another")
 
     @abstractmethod
     def _parse_positions(self, body: Any) -> list[VenuePosition]: ...
@@ -110,7 +118,6 @@ class RestBrokerage(ThreadedBrokerage):
     def connect(self) -> None:
         self.query_account()
         self._poll()
-        self.came_up()
         self._poller = threading.Thread(target=self._keep_polling, name=f"{self.venue} orders", daemon=True)
         self._poller.start()
 
@@ -121,66 +128,105 @@ class RestBrokerage(ThreadedBrokerage):
         self._session.close()
 
     def submit_order(self, order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> None:
-        if linked:
-            raise Rejected(f"{self.venue}: linked orders are not offered; send them one by one")
-        payload = self._order_payload(order)
-        self._known.expect(order)
-        body = self._send("POST", self._orders_path, payload, self._pace_of(order))
+        payload = self._linked_payload(order, linked) if linked else self._order_payload(order)
+        self._known.send(order, *linked)
+        try:
+            body = self._send("POST", self._orders_path, payload, self._pace_of(order, *linked))
+        except (Rejected, Transient):
+            self._known.unsend(order, *linked)
+            raise
         try:
             venue_order_id = self._placed_id(body)
-        except (LookupError, TypeError, ValueError) as error:
-            raise Unknown(f"{self.venue} gave an answer that cannot be read: {error}") from error
-        self._known.name(venue_order_id, order.client_order_id)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise Unknown(f"{self.venue} gave an answer that cannot be read: {error!r}") from error
+        if not linked:
+            self._known.name(venue_order_id, order.client_order_id)
 
     def replace_order(self, order: OrderRecord, by: OrderRecord) -> None:
-        raise Rejected(f"{self.venue}: replacing an order is not offered; cancel it and send another")
+        payload = self._replace_payload(order, by)
+        venue_order_id = self._id_of(order)
+        self._known.replace(venue_order_id, order, by)
+        try:
+            self._send("PUT", self._order_detail_path(venue_order_id), payload, self._pace_of(by))
+        except (Rejected, Transient, Fatal):
+            self._known.keep(venue_order_id)
+            raise
+        with suppress(VenueError):
+            # That it was received does not say that it was taken: what the venue shows does, now or with the next poll.
+            self._known.see([self._detail(venue_order_id)])
 
     def cancel_order(self, order: OrderRecord) -> None:
+        venue_order_id = self._id_of(order)
+        try:
+            self._call("DELETE", self._order_detail_path(venue_order_id), pace=self._order_limit.count)
+        except Rejected as error:
+            # It may be over already, or still be open: what the venue shows decides.
+            shown = self._detail(venue_order_id)
+            self._known.see([shown])
+            if not shown.is_over:
+                now = to_nanos(datetime.now(UTC))
+                self.tell([OrderUpdate(UpdateKind.CANCEL_REFUSED, order.client_order_id, now, reason=str(error))])
+
+    def _id_of(self, order: OrderRecord) -> str:
         venue_order_id = self._known.id_of(order)
         if venue_order_id is None:
             raise Transient(f"{self.venue} has not shown order {order.client_order_id} yet")
-        try:
-            self._call("DELETE", self._order_detail_path(venue_order_id), pace=self._limit.count)
-        except Rejected as error:
-            # It may be over already, or still be open: what the venue shows decides.
-            self._look(venue_order_id, order, str(error))
+        return venue_order_id
 
-    def _look(self, venue_order_id: str, order: OrderRecord, reason: str) -> None:
-        shown = self._parse_one(self._call("GET", self._order_detail_path(venue_order_id), pace=self._limit.count))
-        self._known.see([shown])
-        if not shown.is_over:
-            now = to_nanos(datetime.now(UTC))
-            self.tell([OrderUpdate(UpdateKind.CANCEL_REFUSED, order.client_order_id, now, reason=reason)])
+    def _detail(self, venue_order_id: str) -> VenueOrder:
+        """One order as the venue shows it; it is not asked late, since others wait for what it says."""
+        body = self._call("GET", self._order_detail_path(venue_order_id), pace=self._limit.count)
+        return self._read(self._parse_order, body)
 
     def cancel_all(self) -> int:
-        shown = self.query_open_orders()
+        """Every open order that can be read is asked for; what stood in the way of any is raised after that."""
+        trouble: VenueError | None = None
+        try:
+            shown: Sequence[VenueOrder] = self.query_open_orders()
+        except Unreadable as error:
+            shown, trouble = [order for order in error.shown if not order.is_over], error
         for order in shown:
-            self._withdraw(order)
+            try:
+                self.withdraw(order)
+            except VenueError as error:
+                trouble = error
+        if trouble is not None:
+            raise trouble
         return len(shown)
 
     def withdraw(self, shown: VenueOrder) -> None:
         with suppress(Rejected):
             # It may be over already: what the venue shows next decides.
-            self._withdraw(shown)
-
-    def _withdraw(self, shown: VenueOrder) -> None:
-        self._call("DELETE", self._order_detail_path(shown.venue_order_id), pace=self._limit.count)
+            self._call("DELETE", self._order_detail_path(shown.venue_order_id), pace=self._order_limit.count)
 
     def query_open_orders(self) -> list[VenueOrder]:
-        return [order for order in self.query_orders() if not order.is_over]
+        return [order for order in self._listed(self._limit.count) if not order.is_over]
 
     def query_order(self, order: OrderRecord) -> VenueOrder | None:
-        if order.venue_order_id is None:
-            found = (shown for shown in self.query_orders() if shown.client_order_id == order.client_order_id)
-            return next(found, None)
+        venue_order_id = self._known.id_of(order)
+        if venue_order_id is None:
+            return self._known.find(order, self._listed(self._limit.count))
         try:
-            return self._parse_one(self._call("GET", self._order_detail_path(order.venue_order_id)))
+            shown = self._detail(venue_order_id)
         except Rejected:
             return None
+        return None if order.replaces and not has_terms(shown.terms, order) else shown
 
     def query_orders(self, since: int | None = None) -> list[VenueOrder]:
-        """The orders that the venue lists, whenever they were made: a venue that lists them by time says how."""
-        return self._read(self._parse_orders, self._call("GET", self._orders_path))
+        """The orders that the venue lists and that have changed since."""
+        return [order for order in self._listed() if since is None or order.time >= since]
+
+    def _listed(self, pace: Callable[[], None] | None = None) -> list[VenueOrder]:
+        body = self._call("GET", self._orders_path, pace=pace)
+        shown, trouble = [], None
+        for row in self._read(self._rows, body):
+            try:
+                shown.append(self._read(self._parse_order, row))
+            except Transient as error:
+                trouble = error
+        if trouble is not None:
+            raise Unreadable(str(trouble), shown) from trouble
+        return shown
 
     def query_fills(self, since: int) -> list[VenueFill]:
         """Each order's fills in one, by its sums: a venue that lists its executions says how."""
@@ -214,79 +260,31 @@ class RestBrokerage(ThreadedBrokerage):
                 self._poll()
             except VenueError as error:
                 log.warning("%s does not show its orders: %s", self.venue, error)
+            except Exception:
+                # Without this thread nobody would hear the venue again; its silence counts as missing updates.
+                log.exception("what %s shows of its orders could not be taken", self.venue)
 
     def _poll(self) -> None:
-        self._known.see(self.query_orders())
+        """Take what the venue lists, and the run's own orders that it lists no longer."""
+        try:
+            shown = self._listed()
+        except Unreadable as error:
+            self._known.see(error.shown)
+            raise
+        self._known.see(shown)
+        for venue_order_id in self._known.unlisted(shown):
+            with suppress(Rejected):
+                self._known.see([self._detail(venue_order_id)])
+        was_down = not self.updates_healthy
         self._seen_at = time.monotonic()
+        if was_down:
+            self.came_up()
 
-    # Calls.
-
-    def _pace_of(self, order: OrderRecord) -> Callable[[], None]:
-        """What precedes an order: the limit is waited for, and then it must still be allowed to leave."""
+    def _pace_of(self, *orders: OrderRecord) -> Callable[[], None]:
+        """What precedes orders: the limit is waited for, and then they must still be allowed to leave."""
 
         def pace() -> None:
-            self._limit.wait()
-            self.let_go(order)
+            self._order_limit.wait()
+            self.let_go(*orders)
 
         return pace
-
-    def _send(self, method: str, path: str, payload: Mapping[str, Any], pace: Callable[[], None]) -> Any:
-        """A call that changes something: where it is not sure that it failed, it is unknown."""
-        return self._call(method, path, payload, pace)
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        payload: Mapping[str, Any] | None = None,
-        pace: Callable[[], None] | None = None,
-    ) -> Any:
-        """One request. ``pace`` is called right before it: by default the limit is waited for."""
-        (pace or self._limit.wait)()
-        changes = method in ("POST", "PUT", "PATCH")
-        body: dict[str, Any] = {} if payload is None else {"data" if self.form else "json": payload}
-        try:
-            answer = self._session.request(method, self.base_url + path, timeout=TIMEOUT, **body)
-        except requests.ConnectTimeout as error:
-            raise Transient(f"{self.venue} cannot be reached: {error}") from error
-        except requests.RequestException as error:
-            raise (Unknown if changes else Transient)(f"{self.venue} did not answer: {error}") from error
-        self._limit.hear(answer.headers)
-        if answer.status_code not in _OK:
-            raise self._error_of(answer, changes)
-        if not answer.content:
-            return None
-        try:
-            return answer.json()
-        except ValueError as error:
-            wrong = f"{self.venue} gave an answer that cannot be read: {answer.text[:200]!r}"
-            raise (Unknown if changes else Transient)(wrong) from error
-
-    def _error_of(self, answer: requests.Response, changes: bool) -> VenueError:
-        """The error for an answer that is none of success, by the reaction that it needs."""
-        status, text = answer.status_code, answer.text[:300].strip()
-        said = f"{self.venue} answered {status}: {text}"
-        if status in (401, 403) and not self._is_about_an_order(answer):
-            return Fatal(f"{said}. {self._credentials_hint()}")
-        if status == 429:
-            return Transient(said)
-        if status >= 500:
-            return Unknown(said) if changes else Transient(said)
-        return Rejected(said)
-
-    def _is_about_an_order(self, answer: requests.Response) -> bool:
-        """Whether an answer that reads like wrong credentials is about the order that was asked for."""
-        return False
-
-    def _credentials_hint(self) -> str:
-        """Which variables to set."""
-        return f"Check the ALPHASWARM_{self.venue.upper()}_ variables, or what the recipe gives."
-
-    def _parse_one(self, body: Any) -> VenueOrder:
-        return self._read(self._parse_order, body)
-
-    def _read(self, parse: Callable[[Any], T], body: Any) -> T:
-        try:
-            return parse(body)
-        except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise Transient(f"{self.venue} gave an answer that cannot be read: {error!r}") from error

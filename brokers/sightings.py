@@ -22,11 +22,12 @@ _ENDS: Final = frozenset({UpdateKind.REJECTED, UpdateKind.CANCELLED, UpdateKind.
 
 
 class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as the venue shows it at ``time`` (ns).
+    """An order as the venue shows it at ``time`` (ns); raises ValueError for one that cannot be.
 
-    ``state`` is ``accepted``, one of the ends, or None where it says nothing new (it is on its way, or filled).
-    ``filled_qty`` units are filled by now, at ``avg_price`` on average (quote currency per unit), for ``fee`` in all.
-    ``client_order_id`` is empty where the venue has none. ``terms`` are what it was asked for.
+    ``state`` is ``accepted``, one of the ends, ``unknown`` where the venue has a word for it that nobody here knows, or
+    None where it says nothing new (it is on its way, or filled). ``filled_qty`` units are filled by now, at
+    ``avg_price`` on average (quote currency per unit), for ``fee`` in all. ``client_order_id`` is empty where the venue
+    has none. ``terms`` are what it was asked for.
     """
 
     client_order_id: str
@@ -39,9 +40,18 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
     fee: Decimal = ZERO
     reason: str = ""
 
+    def __post_init__(self) -> None:
+        if self.terms.qty <= 0 or self.filled_qty < 0 or (self.filled_qty and self.avg_price <= 0):
+            filled = f"{self.filled_qty} filled at {self.avg_price}"
+            raise ValueError(f"order {self.venue_order_id} for {self.terms.qty} units cannot have {filled}")
+
+    @property
+    def is_filled(self) -> bool:
+        return self.filled_qty >= self.terms.qty
+
     @property
     def is_over(self) -> bool:
-        return self.state in _ENDS or self.filled_qty >= self.terms.qty
+        return self.state in _ENDS or self.is_filled
 
 
 def execution_name(venue_order_id: str, filled: Decimal) -> str:
@@ -50,10 +60,11 @@ def execution_name(venue_order_id: str, filled: Decimal) -> str:
 
 
 class _Seen:
-    __slots__ = ("fee", "filled", "state", "value")
+    __slots__ = ("fee", "filled", "over", "state", "value")
 
     def __init__(self) -> None:
         self.state: UpdateKind | None = None
+        self.over = False
         self.filled = ZERO
         self.value = ZERO
         self.fee = ZERO
@@ -66,21 +77,38 @@ class Sightings:
         self._seen: dict[str, _Seen] = {}
 
     def know(self, venue_order_id: str, filled: Decimal, value: Decimal, fee: Decimal, accepted: bool = True) -> None:
-        """So much of an order is known from elsewhere: ``filled`` units for ``value``, with ``fee`` in all, and whether
+        """So much more of an order is known from elsewhere: ``filled`` units for ``value``, with ``fee``, and whether
         it was ``accepted``."""
         seen = self._seen.setdefault(venue_order_id, _Seen())
         seen.state = UpdateKind.ACCEPTED if accepted else None
-        seen.filled, seen.value, seen.fee = filled, value, fee
+        seen.filled, seen.value, seen.fee = seen.filled + filled, seen.value + value, seen.fee + fee
+
+    def begin_anew(self, venue_order_id: str) -> Decimal:
+        """From here on the order goes by another name, under which it has yet to be accepted; what was filled so far
+        stays with the old one, and is returned."""
+        seen = self._seen.setdefault(venue_order_id, _Seen())
+        seen.state = None
+        return seen.filled
+
+    def is_over(self, venue_order_id: str) -> bool:
+        """Whether the order was seen at its end."""
+        seen = self._seen.get(venue_order_id)
+        return seen is not None and seen.over
 
     def take(self, order: VenueOrder, client_order_id: str) -> list[OrderUpdate]:
         """The updates that this sighting brings for the order that is known as ``client_order_id``.
 
         A fill is the growth of the filled quantity, at the price that explains the new average; its execution id names
-        the quantity reached, so that the same growth seen twice is one execution. An older sighting brings nothing.
+        the quantity reached, so that the same growth seen twice is one execution. An older sighting brings nothing. A
+        state that nobody knows makes an order unknown that was not seen before, and tells nothing of another.
         """
         seen = self._seen.setdefault(order.venue_order_id, _Seen())
+        seen.over = seen.over or order.is_over
         updates = []
-        if seen.state is None and order.state is not UpdateKind.REJECTED:
+        if order.state is UpdateKind.UNKNOWN and seen.state is None:
+            seen.state = UpdateKind.UNKNOWN
+            updates.append(self._update(UpdateKind.UNKNOWN, order, client_order_id))
+        elif seen.state in (None, UpdateKind.UNKNOWN) and order.state not in (UpdateKind.UNKNOWN, UpdateKind.REJECTED):
             seen.state = UpdateKind.ACCEPTED
             updates.append(self._update(UpdateKind.ACCEPTED, order, client_order_id))
         if order.filled_qty > seen.filled:
@@ -92,6 +120,7 @@ class Sightings:
 
     def _growth(self, order: VenueOrder, client_order_id: str, seen: _Seen) -> OrderUpdate:
         qty, value = order.filled_qty - seen.filled, order.avg_price * order.filled_qty
+        explains = (value - seen.value) / qty
         update = OrderUpdate(
             UpdateKind.FILL,
             client_order_id,
@@ -99,7 +128,8 @@ class Sightings:
             venue_order_id=order.venue_order_id,
             execution_id=execution_name(order.venue_order_id, order.filled_qty),
             qty=qty,
-            price=((value - seen.value) / qty).quantize(_PRICE_STEP),
+            # Where earlier fills were corrected, no price explains the new average.
+            price=(explains if explains > 0 else order.avg_price).quantize(_PRICE_STEP),
             fee=max(order.fee - seen.fee, ZERO),
         )
         seen.filled, seen.value, seen.fee = order.filled_qty, value, max(order.fee, seen.fee)

@@ -9,7 +9,7 @@ by two dashes, so that each leg is known again by whoever reads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from brokers.base import VenueAccount, VenueClock, VenuePosition
@@ -150,8 +150,8 @@ def order_of(row: dict[str, Any]) -> VenueOrder:
     A status that nobody knows is shown as unknown, a type and a duration as the nearest one, all with Tradier's word as
     the reason. What decides about what is held must be readable.
     """
-    words = {"status": (_STATES, row["status"]), "type": (_KINDS, row["type"]), "duration": (_TIMES, row["duration"])}
-    strange = [f"{name} {word!r}" for name, (known, word) in words.items() if word not in known]
+    known: dict[str, Mapping[str, Any]] = {"status": _STATES, "type": _KINDS, "duration": _TIMES}
+    strange = [f"{name} {row[name]!r}" for name, words in known.items() if row[name] not in words]
     reasons = [f"tradier says {', '.join(strange)}"] if strange else []
     if row.get("reason_description"):
         reasons.append(str(row["reason_description"]))
@@ -232,7 +232,7 @@ def account_of(balances: dict[str, Any]) -> VenueAccount:
         _text(balances["account_number"]),
         cash=figure(balances["total_cash"]),
         equity=figure(balances["total_equity"]),
-        buying_power=figure([below[name] for name in _POWERS if name in below][0]),
+        buying_power=figure(below[_POWERS[0] if _POWERS[0] in below else _POWERS[1]]),
         entitlements={"type": kind},
     )
 

@@ -38,7 +38,7 @@ def order(side: Side = Side.BUY, qty: str = "10", **terms) -> OrderRecord:
         "type": OrderType.MARKET,
         "time_in_force": TimeInForce.DAY,
         "limit_price": None,
-        "created_at": 0,
+        "created_at": time.time_ns(),
         "signal": side.value,
         "collateral": Decimal(1),
         "status": OrderStatus.SUBMITTED,

@@ -9,28 +9,27 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from aiohttp import web
 
 from tests.venues.book import ZERO, Book, Event, Order, Refused, Terms
 from tests.venues.serving import Stream, Stub, serve_by_hand
+from tests.venues.tradier_shapes import LINKED, STATUSES, BadParameter, legs_of, price_of, row_of, some, terms_of
 
 TOKEN, ACCOUNT = "stub-token", "VA000000"
 
-SIDES = {"buy": "buy", "buy_to_cover": "buy", "sell": "sell", "sell_short": "sell"}
-SIDES |= {"buy_to_open": "buy", "buy_to_close": "buy", "sell_to_open": "sell", "sell_to_close": "sell"}
-STATUSES = {"new": "open", "held": "held", "replaced": "canceled"}
-_DURATIONS = ("day", "gtc", "pre", "post")
 _PRICES = {"price": "limit_price", "stop": "stop_price"}
-_TYPES = ("market", "limit", "stop", "stop_limit")
 
 
-class BadParameter(Exception):
-    """Answered with 400 and its text."""
+class Group(NamedTuple):
+    """Orders that were sent as one: its class, its tag, and the book's ids of its legs."""
+
+    kind: str
+    tag: str
+    order_ids: list[str]
 
 
 class TradierStub(Stub):
@@ -46,6 +45,7 @@ class TradierStub(Stub):
         self._numbers = count(1001)
         self._number_of: dict[str, int] = {}
         self._words_of: dict[str, tuple[str, str]] = {}
+        self._groups: dict[int, Group] = {}
         self._sessions: set[str] = set()
         self._requests = 0
         account = f"/v1/accounts/{ACCOUNT}"
@@ -97,36 +97,57 @@ class TradierStub(Stub):
 
     async def _submit(self, request: web.Request) -> web.Response:
         form = await request.post()
-        terms = _terms(form)
+        if form.get("class") in LINKED:
+            return self._submit_linked(form)
+        terms = terms_of(form)
         if form.get("preview") == "true":
             cost = terms.qty * (terms.limit_price or self.book.last.get(terms.symbol, ZERO))
             return web.json_response({"order": {"status": "ok", "cost": float(cost), "commission": 0}})
-        terms.client_order_id = terms.client_order_id or f"none-{uuid4()}"
-        # Known before the book tells its listeners of the order.
-        self._words_of[terms.client_order_id] = (str(form["side"]), str(form["class"]))
-        return self._ok(self.book.submit(terms))
+        self._note(terms, form)
+        return _ok(self._number(self.book.submit(terms).id))
 
-    def _ok(self, order: Order) -> web.Response:
-        number = self._number(order.id)
-        return web.json_response({"order": {"id": number, "status": "ok", "partner_id": "stub"}})
+    def _submit_linked(self, form: Any) -> web.Response:
+        """Several orders in one, with an id of its own and the only tag."""
+        legs = legs_of(form)
+        tag = str(form.get("tag", ""))
+        names = tag.split("--")
+        number = next(self._numbers)
+        all_terms = [terms_of({**leg, "tag": name}) for leg, name in zip(legs, names, strict=True)]
+        for terms, leg in zip(all_terms, legs, strict=True):
+            self._note(terms, leg)
+        if form["class"] == "oco":
+            orders = self.book.submit_group(tuple(all_terms))
+        else:
+            first = self.book.submit(all_terms[0], tuple(all_terms[1:]))
+            orders = [first, *(self.book.orders[leg] for leg in first.legs)]
+        self._groups[number] = Group(str(form["class"]), tag, [order.id for order in orders])
+        return _ok(number)
+
+    def _note(self, terms: Terms, form: Any) -> None:
+        """Keep the words of an order, before the book tells its listeners of it."""
+        terms.client_order_id = terms.client_order_id or f"none-{uuid4()}"
+        self._words_of[terms.client_order_id] = (str(form["side"]), str(form["class"]))
 
     async def _orders(self, request: web.Request) -> web.Response:
-        rows = [] if self.orders_hidden else [self._row(order, request) for order in self.book.orders.values()]
-        return web.json_response({"orders": _some(rows, "order")})
+        in_groups = {order_id for group in self._groups.values() for order_id in group.order_ids}
+        rows = [self._row(order, request) for order in self.book.orders.values() if order.id not in in_groups]
+        rows += [self._group_row(number, request) for number in self._groups]
+        return web.json_response({"orders": some([] if self.orders_hidden else rows, "order")})
 
     async def _order(self, request: web.Request) -> web.Response:
-        return web.json_response({"order": self._row(self._find(request), request)})
+        number = int(request.match_info["number"])
+        row = self._group_row(number, request) if number in self._groups else self._row(self._find(request), request)
+        return web.json_response({"order": row})
 
     async def _modify(self, request: web.Request) -> web.Response:
         form = await request.post()
         names = {"type": "type", "duration": "time_in_force"}
         changes: dict[str, Any] = {names[name]: str(form[name]) for name in names if name in form}
-        changes |= {field: _price(form, name) for name, field in _PRICES.items() if name in form}
-        return self._ok(self.book.amend(self._find(request).id, **changes))
+        changes |= {field: price_of(form, name) for name, field in _PRICES.items() if name in form}
+        return _ok(self._number(self.book.amend(self._find(request).id, **changes).id))
 
     async def _cancel(self, request: web.Request) -> web.Response:
-        order = self.book.cancel(self._find(request).id)
-        return self._ok(order)
+        return _ok(self._number(self.book.cancel(self._find(request).id).id))
 
     def _number(self, order_id: str) -> int:
         if order_id not in self._number_of:
@@ -141,32 +162,18 @@ class TradierStub(Stub):
         raise Refused("not_found", "no such order")
 
     def _row(self, order: Order, request: web.Request) -> dict[str, Any]:
-        terms = order.terms
-        side, kind = self._words_of.get(terms.client_order_id, (terms.side, "equity"))
-        row: dict[str, Any] = {
-            "id": self._number(order.id),
-            "type": terms.type,
-            "symbol": terms.symbol,
-            "side": side,
-            "quantity": float(terms.qty),
-            "status": STATUSES.get(order.status, order.status),
-            "duration": terms.time_in_force,
-            "avg_fill_price": float(order.average or 0),
-            "exec_quantity": float(order.filled),
-            "last_fill_price": float(order.average or 0),
-            "last_fill_quantity": float(order.filled),
-            "remaining_quantity": float(order.remaining),
-            "create_date": order.created_at.isoformat(),
-            "transaction_date": order.updated_at.isoformat(),
-            "class": kind,
-        }
-        if terms.limit_price is not None:
-            row["price"] = float(terms.limit_price)
-        if terms.stop_price is not None:
-            row["stop_price"] = float(terms.stop_price)
-        if request.query.get("includeTags") == "true" and not terms.client_order_id.startswith("none-"):
-            row["tag"] = terms.client_order_id
-        return row
+        name = order.terms.client_order_id
+        row = row_of(order, self._number(order.id), *self._words_of.get(name, (order.terms.side, "equity")))
+        tagged = request.query.get("includeTags") == "true" and not name.startswith("none-")
+        grouped = any(order.id in group.order_ids for group in self._groups.values())
+        return {**row, "tag": name} if tagged and not grouped else row
+
+    def _group_row(self, number: int, request: web.Request) -> dict[str, Any]:
+        group = self._groups[number]
+        legs = [self._row(self.book.orders[order_id], request) for order_id in group.order_ids]
+        shared = {name: legs[0][name] for name in ("status", "duration", "create_date", "transaction_date")}
+        row = {"id": number, "class": group.kind, "num_legs": len(legs), "leg": legs, **shared}
+        return {**row, "tag": group.tag} if request.query.get("includeTags") == "true" else row
 
     # The account and the market.
 
@@ -182,7 +189,7 @@ class TradierStub(Stub):
             for number, (symbol, qty) in enumerate(self.book.positions.items(), 1)
             if qty
         ]
-        return web.json_response({"positions": _some(rows, "position")})
+        return web.json_response({"positions": some(rows, "position")})
 
     async def _balances(self, request: web.Request) -> web.Response:
         book = self.book
@@ -222,7 +229,7 @@ class TradierStub(Stub):
             for symbol in request.query["symbols"].split(",")
             if symbol in self.book.last
         ]
-        return web.json_response({"quotes": _some(rows, "quote")})
+        return web.json_response({"quotes": some(rows, "quote")})
 
     # Events: they carry neither symbol nor side.
 
@@ -271,47 +278,8 @@ class TradierStub(Stub):
                 stream.answer(json.dumps({"event": "heartbeat", "status": "active"}))
 
 
-def _terms(form: Any) -> Terms:
-    kind, side = form.get("class"), form.get("side")
-    if kind not in ("equity", "option"):
-        raise BadParameter(f"Invalid parameter, class: {kind}.")
-    if side not in SIDES:
-        raise BadParameter(f"Invalid parameter, side: {side}.")
-    if form.get("type") not in _TYPES:
-        raise BadParameter(f"Invalid parameter, type: {form.get('type')}.")
-    if form.get("duration") not in _DURATIONS:
-        raise BadParameter(f"Invalid parameter, duration: {form.get('duration')}.")
-    tag = str(form.get("tag", ""))
-    if tag and not all(letter.isascii() and (letter.isalnum() or letter == "-") for letter in tag):
-        raise Refused("bad_price", "tag may hold letters, digits and dashes alone")
-    return Terms(
-        symbol=str(form["option_symbol"] if kind == "option" else form["symbol"]),
-        side=SIDES[str(side)],
-        qty=_number(form, "quantity"),
-        type=str(form["type"]),
-        time_in_force=str(form["duration"]),
-        client_order_id=tag,
-        limit_price=_price(form, "price"),
-        stop_price=_price(form, "stop"),
-    )
-
-
-def _number(form: Any, name: str) -> Decimal:
-    try:
-        return Decimal(str(form[name]))
-    except (KeyError, InvalidOperation):
-        raise BadParameter(f"Invalid parameter, {name}: {form.get(name)}.") from None
-
-
-def _price(form: Any, name: str) -> Decimal | None:
-    return _number(form, name) if name in form else None
-
-
-def _some(rows: list[dict[str, Any]], name: str) -> Any:
-    """No rows are a text, one is an object, more are a list."""
-    if not rows:
-        return "null"
-    return {name: rows[0] if len(rows) == 1 else rows}
+def _ok(number: int) -> web.Response:
+    return web.json_response({"order": {"id": number, "status": "ok", "partner_id": "stub"}})
 
 
 if __name__ == "__main__":
