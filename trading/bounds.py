@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
 
 from trading.engine.bars import NANOS_PER_SECOND, Bar
+from trading.feeds.base import LiveStream, Warming
 
 
 def bounded(bars: Iterator[Bar], max_bars: int | None, duration_minutes: float | None) -> Iterator[Bar]:
@@ -30,11 +31,12 @@ def _bounded(bars: Iterator[Bar], max_bars: int | None, duration_minutes: float 
 
 
 async def bounded_live(
-    bars: AsyncGenerator[Bar | None, None], wake: asyncio.Event, max_bars: int | None, duration_minutes: float | None
-) -> AsyncGenerator[Bar | None, None]:
-    """The same of bars as they happen, where a duration counts from now, whether a bar comes or not.
+    bars: LiveStream, wake: asyncio.Event, max_bars: int | None, duration_minutes: float | None, count: int = 0
+) -> LiveStream:
+    """The same of bars as they happen, where a duration counts from now, whether a bar comes or not; bars that are past
+    do not count.
 
-    ``wake`` is what the stream of ``bars`` listens to.
+    ``count`` bars were seen before. ``wake`` is what the stream of ``bars`` listens to.
     """
     over = asyncio.Event()
 
@@ -44,14 +46,18 @@ async def bounded_live(
 
     loop = asyncio.get_running_loop()
     alarm = None if duration_minutes is None else loop.call_later(duration_minutes * 60, end)
-    count = 0
     try:
         async with aclosing(bars):
+            if max_bars is not None and count >= max_bars:
+                return
             async for bar in bars:
                 if over.is_set():
                     return
                 yield bar
-                count += bar is not None
+                if isinstance(bar, Warming):
+                    count -= bar.bars
+                elif bar is not None:
+                    count += 1
                 if count == max_bars:
                     return
     finally:

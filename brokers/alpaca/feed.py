@@ -14,7 +14,7 @@ import requests
 
 from brokers.alpaca.terms import HINT, TIMEOUT
 from brokers.reading import moment
-from trading.engine.bars import NANOS_PER_SECOND, Bar, to_nanos
+from trading.engine.bars import NANOS_PER_SECOND, Bar, Timeframe, to_nanos
 from trading.engine.errors import Fatal, Transient
 from trading.engine.symbols import Symbol
 
@@ -117,20 +117,36 @@ class AlpacaBars:
     def _fill_gap(self) -> None:
         if not self._last:
             return
-        start = datetime.fromtimestamp(min(self._last.values()) / NANOS_PER_SECOND, UTC)
+        rows = self._rows(list(self._spelled), Timeframe.MINUTE, min(self._last.values()))
+        for ticker, row in sorted(rows, key=lambda one: str(one[1]["t"])):
+            self._give(ticker, moment(row["t"]), row)
+
+    def history(self, symbol: str, timeframe: Timeframe, since: int) -> list[Bar]:
+        try:
+            rows = self._rows([Symbol.parse(symbol).ticker], timeframe, since)
+            return [_bar(symbol, moment(row["t"]), row) for _, row in rows]
+        except (requests.RequestException, ArithmeticError, LookupError, ValueError, TypeError) as error:
+            raise Transient(f"alpaca did not tell the past bars of {symbol}: {error}") from error
+
+    def _rows(self, tickers: Sequence[str], timeframe: Timeframe, since: int) -> list[tuple[str, Any]]:
+        """The recorded bars since then (ns), page by page, each with its ticker."""
         query = {
-            "symbols": ",".join(self._spelled),
-            "timeframe": "1Min",
-            "start": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "symbols": ",".join(tickers),
+            "timeframe": timeframe.value,
+            "start": datetime.fromtimestamp(since / NANOS_PER_SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "feed": self._feed,
             "limit": "10000",
         }
         headers = {"APCA-API-KEY-ID": self._keys[0], "APCA-API-SECRET-KEY": self._keys[1]}
-        answer = requests.get(f"{self._rest_url}/v2/stocks/bars", query, headers=headers, timeout=TIMEOUT)
-        answer.raise_for_status()
-        rows = [(ticker, row) for ticker, found in answer.json()["bars"].items() for row in found]
-        for ticker, row in sorted(rows, key=lambda one: str(one[1]["t"])):
-            self._give(ticker, moment(row["t"]), row)
+        rows: list[tuple[str, Any]] = []
+        while True:
+            answer = requests.get(f"{self._rest_url}/v2/stocks/bars", query, headers=headers, timeout=TIMEOUT)
+            answer.raise_for_status()
+            page = answer.json()
+            rows += [(ticker, row) for ticker, found in page["bars"].items() for row in found]
+            if not page.get("next_page_token"):
+                return rows
+            query["page_token"] = str(page["next_page_token"])
 
     async def _hear(self, row: Any) -> None:
         time = row["t"]
@@ -155,7 +171,11 @@ class AlpacaBars:
         if symbol in self._halted and time > self._halted[symbol][0]:
             # It trades: its resumption was told while the connection was lost.
             del self._halted[symbol]
-        self._take(Bar(symbol, time, *(float(row[name]) for name in ("o", "h", "l", "c", "v"))))
+        self._take(_bar(symbol, time, row))
+
+
+def _bar(symbol: str, time: int, row: Any) -> Bar:
+    return Bar(symbol, time, *(float(row[name]) for name in ("o", "h", "l", "c", "v")))
 
 
 def _addresses(data_url: str, feed: str) -> tuple[str, str]:

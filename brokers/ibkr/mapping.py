@@ -42,6 +42,15 @@ CANCEL_FAILED: Final = frozenset({135, 161, 10147, 10148})
 TAKEN_CLIENT_ID: Final = 326
 CONNECTION_LOST: Final = frozenset({1100, 2110})
 CONNECTION_BACK: Final = frozenset({1101, 1102})
+SUBSCRIPTIONS_LOST: Final = 1101
+#: Of market data: a farm that is away, another session of the same user; and a farm that is back.
+DATA_LOST: Final = frozenset({2103, 2105, 10197})
+DATA_BACK: Final = frozenset({2104, 2106})
+_HISTORY_ERROR: Final = 162
+#: What a halt tick says; below zero it says nothing.
+_HALTS: Final = {0: "", 1: "trading halt", 2: "volatility halt"}
+#: Listing venues that have another name there.
+_LISTED: Final = {"XNAS": "NASDAQ", "XNYS": "NYSE", "ARCX": "ARCA", "XASE": "AMEX", "XCBO": "CBOE"}
 #: The largest number of the protocol stands for a figure that is not set.
 UNSET: Final = 1e300
 
@@ -66,7 +75,14 @@ def contract(symbol: str, exchange: str, currency: str) -> dict[str, Any]:
         base, _, quote = ticker.partition("/")
         return {"secType": "CRYPTO", "symbol": base, "exchange": "PAXOS", "currency": quote}
     # A share class is written with a blank there.
-    return {"secType": "STK", "symbol": ticker.replace(".", " "), "exchange": exchange, "currency": currency}
+    listed = Symbol.parse(symbol).venue or ""
+    return {
+        "secType": "STK",
+        "symbol": ticker.replace(".", " "),
+        "exchange": exchange,
+        "currency": currency,
+        "primaryExchange": _LISTED.get(listed, listed),
+    }
 
 
 def order(record: OrderRecord, account: str = "") -> dict[str, Any]:
@@ -113,6 +129,16 @@ def state(status: str, reason_code: int = 0) -> UpdateKind | None:
     """What a status says, given the code of the last error about the order; None: nothing new."""
     kind = _STATES.get(status)
     return UpdateKind.REJECTED if kind is UpdateKind.CANCELLED and reason_code in REJECTS else kind
+
+
+def halt(tick: float) -> str | None:
+    """Why a symbol does not trade, empty where it does; None where the tick does not tell."""
+    return _HALTS.get(int(tick), "halt") if tick >= 0 else None
+
+
+def has_no_data(error: Exception) -> bool:
+    """Whether a question for recorded bars was answered: there are none."""
+    return getattr(error, "code", 0) == _HISTORY_ERROR and "no data" in str(error).lower()
 
 
 def figure(value: float) -> Decimal:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ import requests
 
 from brokers.pacing import RateLimit
 from brokers.tradier.adapter import LIVE_URL, SANDBOX_URL
-from trading.engine.bars import NANOS_PER_SECOND, Bar, to_nanos
+from trading.engine.bars import NANOS_PER_SECOND, Bar, Timeframe, to_nanos
 from trading.engine.errors import Fatal, Transient
 from trading.engine.symbols import Symbol
 
@@ -22,6 +22,11 @@ log = logging.getLogger(__name__)
 
 _ZONE: Final = ZoneInfo("America/New_York")
 _STALE_SECONDS: Final = 30.0
+#: Where bars are asked for: the call, the table and its rows in the answer, and how the call spells a time.
+_TIMES: Final = ("timesales", "series", "data", "%Y-%m-%d %H:%M")
+_DAYS: Final = ("history", "history", "day", "%Y-%m-%d")
+#: What a timeframe is made of there.
+_PARTS: Final = {Timeframe.MINUTE: "1min", Timeframe.FIVE_MINUTES: "5min", Timeframe.HOUR: "15min"}
 
 
 class TradierBars:
@@ -79,31 +84,50 @@ class TradierBars:
                 self._give(symbol, row)
         self._heard_at = time.monotonic()
 
+    def history(self, symbol: str, timeframe: Timeframe, since: int) -> list[Bar]:
+        try:
+            if timeframe is Timeframe.DAY:
+                rows = self._asked(symbol, _DAYS, "daily", since)
+                return [_bar(symbol, row["date"], UTC, row) for row in rows]
+            rows = self._asked(symbol, _TIMES, _PARTS[timeframe], since)
+            return [_bar(symbol, row["time"], _ZONE, row) for row in rows]
+        except (LookupError, ValueError, TypeError) as error:
+            raise Transient(f"tradier gave past bars of {symbol} that cannot be read: {error!r}") from error
+
     def _rows(self, symbol: str) -> list[dict[str, Any]]:
+        return self._asked(symbol, _TIMES, "1min", self._last[symbol] + self.step)
+
+    def _asked(self, symbol: str, where: tuple[str, str, str, str], interval: str, since: int) -> list[dict[str, Any]]:
+        """The rows of a call since then (ns); raises `Transient`."""
+        call, table, rows_of, spelled = where
         self._limit.wait()
-        since = datetime.fromtimestamp(self._last[symbol] / NANOS_PER_SECOND, UTC) + timedelta(minutes=1)
         query = {
             "symbol": Symbol.parse(symbol).ticker,
-            "interval": "1min",
-            "start": since.astimezone(_ZONE).strftime("%Y-%m-%d %H:%M"),
+            "interval": interval,
+            "start": datetime.fromtimestamp(since / NANOS_PER_SECOND, _ZONE).strftime(spelled),
             "session_filter": "all",
         }
         try:
-            answer = self._session.get(f"{self._url}/markets/timesales", params=query, timeout=(3.0, 10.0))
+            answer = self._session.get(f"{self._url}/markets/{call}", params=query, timeout=(3.0, 10.0))
             if answer.status_code in (401, 403):
                 raise Fatal("tradier does not accept the token. Set ALPHASWARM_TRADIER_TOKEN.")
             answer.raise_for_status()
             self._limit.hear(answer.headers)
-            series = answer.json()["series"]
-            rows = series["data"] if series else []
+            found = answer.json()[table]
+            rows = found[rows_of] if found else []
         except (requests.RequestException, ValueError, LookupError, TypeError) as error:
             raise Transient(f"tradier gave no bars of {symbol}: {error}") from error
         return rows if isinstance(rows, list) else [rows]
 
     def _give(self, symbol: str, row: dict[str, Any]) -> None:
         """Send a bar, unless its minute is not over yet; times are those of New York."""
-        start = to_nanos(datetime.fromisoformat(row["time"]).replace(tzinfo=_ZONE))
-        if start <= self._last[symbol] or start + self.step > to_nanos(datetime.now(UTC)):
+        bar = _bar(symbol, row["time"], _ZONE, row)
+        if bar.time <= self._last[symbol] or bar.time + self.step > to_nanos(datetime.now(UTC)):
             return
-        self._last[symbol] = start
-        self._take(Bar(symbol, start, *(float(row[name]) for name in ("open", "high", "low", "close", "volume"))))
+        self._last[symbol] = bar.time
+        self._take(bar)
+
+
+def _bar(symbol: str, start: str, zone: tzinfo, row: dict[str, Any]) -> Bar:
+    time = to_nanos(datetime.fromisoformat(start).replace(tzinfo=zone))
+    return Bar(symbol, time, *(float(row[name]) for name in ("open", "high", "low", "close", "volume")))

@@ -21,6 +21,7 @@ from tests.venues import tws_messages as messages
 from tests.venues.book import OPEN, ZERO, Book, Event, Order, Refused, Terms
 from tests.venues.faults import Fault, Faults
 from tests.venues.journal import Journal
+from tests.venues.tws_market import MarketData
 from tests.venues.tws_messages import ACCOUNT, VERSION, Placed
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class Client:
         self.stub = stub
         self.id = -1
         self.bars: dict[str, str] = {}
+        self.ticks: dict[str, str] = {}
         self._reader = reader
         self._writer = writer
         self._held: list[tuple[Any, ...]] = []
@@ -83,20 +85,19 @@ class Client:
         return await self._reader.readexactly(length)
 
 
-class TwsStub:
+class TwsStub(MarketData):
     """Orders are known by the client's own numbers; each also has a permanent one.
 
     Open orders go on working while no client is connected. A client hears of its own orders and executions alone.
     """
 
     def __init__(self, book: Book | None = None) -> None:
+        super().__init__()
         self.book = book or Book(unique_client_ids=False)
         self.faults = Faults()
-        self.clients: set[Client] = set()
         self.placed: dict[str, Placed] = {}
         self.port = 0
         self.commission = Decimal("1.00")
-        self.history: dict[str, list[tuple[Any, ...]]] = {}
         self.loop: asyncio.AbstractEventLoop | None = None
         self._next_id = 1
         self._waiting: list[tuple[Placed, Terms]] = []
@@ -125,12 +126,6 @@ class TwsStub:
         """Tell every client of an error or a notice: 1100, 1101, 1102, 2104, …"""
         for client in list(self.clients):
             client.send(*messages.error(request, code, text))
-
-    def five_second_bar(self, symbol: str, epoch: int, prices: tuple[float, float, float, float], volume: int) -> None:
-        for client in list(self.clients):
-            for request, wanted in client.bars.items():
-                if wanted == symbol:
-                    client.send(50, 3, request, epoch, *prices, volume, prices[3], 1)
 
     # What clients ask for, by the number of the request.
 
@@ -207,24 +202,6 @@ class TwsStub:
 
     def _on_49(self, client: Client, fields: list[str]) -> None:
         client.send(49, 1, int(datetime.now(UTC).timestamp()))
-
-    def _on_9(self, client: Client, fields: list[str]) -> None:
-        symbol = fields[4]
-        if symbol not in self.book.last:
-            client.send(*messages.error(int(fields[2]), 200, "No security definition has been found for the request"))
-            return
-        client.send(*messages.contract_details(int(fields[2]), symbol))
-        client.send(52, 1, fields[2])
-
-    def _on_20(self, client: Client, fields: list[str]) -> None:
-        rows = self.history.get(fields[3], [])
-        client.send(17, fields[1], "", "", len(rows), *[field for row in rows for field in row])
-
-    def _on_50(self, client: Client, fields: list[str]) -> None:
-        client.bars[fields[2]] = fields[4]
-
-    def _on_51(self, client: Client, fields: list[str]) -> None:
-        client.bars.pop(fields[2], None)
 
     def _on_4(self, client: Client, fields: list[str]) -> None:
         """cancelOrder"""

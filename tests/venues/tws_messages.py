@@ -121,9 +121,9 @@ def commission(execution_id: str, amount: Decimal) -> tuple[Any, ...]:
     return (59, 1, execution_id, amount, "USD", UNSET, UNSET, "")
 
 
-def contract_details(request: int, symbol: str) -> tuple[Any, ...]:
+def contract_details(request: int, symbol: str, listed: str) -> tuple[Any, ...]:
     head = (symbol, "STK", "", "0", "", "SMART", "USD", symbol, symbol, symbol, _number(symbol), "0.01")
-    market = ("", "LMT,MKT,STP", "SMART", 1, 0, symbol, "NASDAQ", "", "", "", "", "US/Eastern", "", "", "", "", 0)
+    market = ("", "LMT,MKT,STP", "SMART", 1, 0, symbol, listed, "", "", "", "", "US/Eastern", "", "", "", "", 0)
     return (10, request, *head, *market, 1, "", "", "26", "", "COMMON", 1, 1, 100)
 
 

@@ -92,6 +92,8 @@ class Engine(Verbs):
     # What the strategy wants.
 
     def _place(self, requests: Iterable[Request], effects: list[Effect]) -> list[Effect]:
+        if self.bars <= self._warm_until:
+            return effects
         for request in requests:
             if isinstance(request, OrderRequest):
                 effect: Effect | None = self._order(request)

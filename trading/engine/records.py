@@ -26,6 +26,7 @@ class Kind(StrEnum):
     RISK_REDUCING = "risk.reducing"
     RISK_RESUMED = "risk.resumed"
     FEED_SILENT = "feed.silent"
+    FEED_WARMED = "feed.warmed"
     KILL_ENGAGED = "kill.engaged"
     HALTED = "halted"
     FLATTENING = "flattening"
@@ -110,6 +111,7 @@ _OPERATIONAL: Final = frozenset(
         Kind.FLATTENING,
         Kind.RISK_RESUMED,
         Kind.FEED_SILENT,
+        Kind.FEED_WARMED,
     }
 )
 

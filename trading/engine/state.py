@@ -46,6 +46,8 @@ class RunState:
         self.now = 0
         self.bars = 0
         self.fills = 0
+        self._warm_until = 0
+        self._warmed = 0
         self.refusing = ""
         self.halted = ""
         self.reducing: Denial | None = None
@@ -63,6 +65,11 @@ class RunState:
         for symbol in self.universe:
             self.portfolio.position(symbol)
             self._history[symbol] = deque(maxlen=history)
+
+    @property
+    def traded_bars(self) -> int:
+        """How many of the bars seen were not past already, see `Verbs.warm`."""
+        return self.bars - self._warmed + max(self._warm_until - self.bars, 0)
 
     @property
     def cash(self) -> Decimal:

@@ -53,6 +53,12 @@ class Verbs(RunState):
                 cancels += self._drop(order, reason)
         return cancels
 
+    def warm(self, bars: int) -> None:
+        """Take the next ``bars`` bars as past: the strategy sees them, so that its windows fill, and what it asks for
+        at them is not done. Whoever was told records it."""
+        self._warmed += bars - max(self._warm_until - self.bars, 0)
+        self._warm_until = self.bars + bars
+
     def resume(self) -> None:
         """Take requests again after `cancel_open`, unless the run is halted."""
         self.refusing = self.halted

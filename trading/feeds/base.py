@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Annotated, Any, Final
 
+import msgspec
 from pydantic import AfterValidator
 
 from trading.engine.bars import Bar, Timeframe
 from trading.engine.errors import InvalidValue, TradingError
 
 _PACE: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)x")
+
+
+class Warming(msgspec.Struct, frozen=True):
+    """What a stream says before bars that are past: the next ``bars`` of them fill windows and are not traded at."""
+
+    bars: int
+
+
+#: Bars as a session takes them; None wakes it, for there is something else to do.
+LiveStream = AsyncGenerator[Bar | Warming | None, None]
 
 
 class FeedError(TradingError):
@@ -74,6 +85,10 @@ class IFeed(ABC):
     def glance(self) -> None:
         """Check what can be told in a moment, however much data there is; raises `FeedError`. `prepare` checks all."""
         self.prepare()
+
+    def begin(self, at: int) -> None:  # noqa: B027
+        """Hear, before `prepare`, that the run has begun already, with a bar of this stamp (ns). For feeds that begin
+        with the day on which they are made."""
 
     @abstractmethod
     def bars(self) -> Iterator[Bar]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from math import inf
 
 from trading.engine.bars import Bar
 
@@ -17,8 +18,8 @@ class BarBuilder:
     """
 
     def __init__(self, step: int, interval: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._step = step
-        self._interval = interval
+        self.step = step
+        self.interval = interval
         self._open: dict[str, Bar] = {}
         self._given: dict[str, int] = {}
         self._heard: dict[str, float] = {}
@@ -26,7 +27,7 @@ class BarBuilder:
 
     def take(self, part: Bar) -> list[Bar]:
         """The bars that this part completes: none, one, or two where it is whole in itself."""
-        symbol, start = part.symbol, part.time - part.time % self._interval
+        symbol, start = part.symbol, part.time - part.time % self.interval
         if start <= self._given.get(symbol, -1):
             return []
         found = self._open.get(symbol)
@@ -34,9 +35,9 @@ class BarBuilder:
         if found is not None and found.time < start:
             done.append(self._give(symbol))
             found = None
-        self._open[symbol] = _merged(found, part, start)
+        self._open[symbol] = merged(found, part, start)
         self._heard[symbol] = self._clock()
-        if part.time + self._step >= start + self._interval:
+        if part.time + self.step >= start + self.interval:
             done.append(self._give(symbol))
         return done
 
@@ -49,7 +50,7 @@ class BarBuilder:
         over = [
             symbol
             for symbol, bar in self._open.items()
-            if bar.time + self._interval <= now and self._heard[symbol] <= heard
+            if bar.time + self.interval <= now and self._heard[symbol] <= heard
         ]
         return [self._give(symbol) for symbol in over]
 
@@ -59,7 +60,13 @@ class BarBuilder:
         return bar
 
 
-def _merged(found: Bar | None, part: Bar, start: int) -> Bar:
+def can_be(bar: Bar) -> bool:
+    """Whether all prices are prices. A figure that is no number would turn every limit off that is held against it."""
+    return all(0 < price < inf for price in (bar.open, bar.high, bar.low, bar.close)) and 0 <= bar.volume < inf
+
+
+def merged(found: Bar | None, part: Bar, start: int) -> Bar:
+    """The bar that began at ``start``, with one more part of it."""
     if found is None:
         return Bar(part.symbol, start, part.open, part.high, part.low, part.close, part.volume, part.bid, part.ask)
     high, low = max(found.high, part.high), min(found.low, part.low)

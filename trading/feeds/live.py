@@ -6,18 +6,18 @@ import asyncio
 import logging
 import time
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from math import inf
 from typing import Any, ClassVar, Final, Protocol
 
 from brokers.alpaca.feed import AlpacaBars
 from brokers.ibkr.feed import IbkrBars
 from brokers.tradier.feed import TradierBars
 from trading.engine.bars import NANOS_PER_SECOND, Bar, Timeframe, to_nanos
-from trading.feeds.base import FeedError, IFeed
-from trading.feeds.building import BarBuilder
+from trading.feeds.base import FeedError, IFeed, LiveStream, Warming
+from trading.feeds.building import BarBuilder, can_be
 from trading.feeds.cache import BarCache
+from trading.feeds.past import History, Past, past_of
 from trading.feeds.signs import FeedSigns
 
 log = logging.getLogger(__name__)
@@ -29,9 +29,10 @@ _TURN_SECONDS: Final = 0.5
 #: How long bars may not be flowing before the feed counts as lost, and how often its cache is then looked at.
 LOST_SECONDS: Final = 30.0
 _CACHE_SECONDS: Final = 2.0
+MOST_PAST: Final = 5_000
 
 
-class BarSource(Protocol):
+class BarSource(History, Protocol):
     """A venue's bars. ``step`` is their length in nanoseconds; ``healthy`` whether they are flowing; ``halted`` are the
     symbols that the venue says do not trade, and why."""
 
@@ -55,6 +56,9 @@ class LiveFeed(IFeed):
     A feed whose bars do not flow for ``lost_after_seconds`` is lost: `signs` says so, and nothing new is opened until
     they are back. With ``cache`` (a Parquet file or folder that another program keeps) the session goes on meanwhile
     with the bars that it finds there, later than those it has seen.
+
+    Before the first live bar come ``warm_up`` past ones of each symbol, by default as many as the strategy looks back
+    on: they fill its windows and are not traded at. A run that goes on is shown what it has missed instead, see `seen`.
     """
 
     event_time = False
@@ -68,15 +72,19 @@ class LiveFeed(IFeed):
         timeframe: Timeframe,
         cache: str = "",
         lost_after_seconds: float = LOST_SECONDS,
+        warm_up: int | None = None,
     ) -> None:
         super().__init__(universe)
         self.signs = FeedSigns()
-        self.timeframe = Timeframe(timeframe)
+        self.timeframe = self._bars_of = Timeframe(timeframe)
         self.interval = self.timeframe.nanos
         if self.timeframe.nanos < self.shortest.nanos:
             raise FeedError(f"timeframe {self.timeframe} is shorter than {self.shortest}, the shortest of this venue")
         if not lost_after_seconds > 0:
             raise FeedError(f"lost_after_seconds must be more than zero, not {lost_after_seconds}")
+        if warm_up is not None and not 0 <= warm_up <= MOST_PAST:
+            raise FeedError(f"warm_up must be from 0 to {MOST_PAST} bars, not {warm_up}")
+        self._warm_up = warm_up
         self._lost_after = lost_after_seconds
         self._cache = BarCache(cache, self.universe, self.interval) if cache else None
         self._last = dict.fromkeys(self.universe, -1)
@@ -105,8 +113,13 @@ class LiveFeed(IFeed):
             "missing_minutes": dict.fromkeys(self.universe, 0),
         }
 
-    async def stream(self, wake: asyncio.Event) -> AsyncGenerator[Bar | None, None]:
-        """The bars from now on, and None whenever ``wake`` is set; raises what the venue raises at the start."""
+    def seen(self, last: Mapping[str, int]) -> None:
+        """The run goes on and has seen the bars up to these, by their stamps (ns)."""
+        self._last.update(last)
+
+    async def stream(self, wake: asyncio.Event, history: int = 0) -> LiveStream:
+        """The bars from now on, and None whenever ``wake`` is set; before them those that are past, where the recipe,
+        or a strategy that looks back on ``history`` bars, wants them. Raises what the venue raises at the start."""
         loop = asyncio.get_running_loop()
         parts: asyncio.Queue[Bar] = asyncio.Queue()
         source = self.source()
@@ -114,7 +127,19 @@ class LiveFeed(IFeed):
         self._began = to_nanos(datetime.now(UTC))
         self._healthy_at = time.monotonic()
         await asyncio.to_thread(source.start, self.universe, _taker(loop, parts))
+        count = history if self._warm_up is None else self._warm_up
+        asking = asyncio.ensure_future(asyncio.to_thread(self._past, source, count))
         try:
+            while not await _is_done(asking, wake):
+                yield None
+            past = asking.result()
+            if past is not None:
+                before = list(self._new(past.over))
+                yield Warming(len(before))
+                for bar in before:
+                    yield bar
+                for part in past.begin(builder, [parts.get_nowait() for _ in range(parts.qsize())]):
+                    parts.put_nowait(part)
             while True:
                 done = await self._next(parts, wake, builder)
                 if self._is_lost(source):
@@ -124,7 +149,14 @@ class LiveFeed(IFeed):
                 for bar in self._new(done):
                     yield bar
         finally:
+            asking.cancel()
             await asyncio.to_thread(source.stop)
+
+    def _past(self, source: BarSource, count: int) -> Past | None:
+        """The bars before the live ones; None where nobody wants them."""
+        if not count and max(self._last.values()) < 0:
+            return None
+        return past_of(source, self.universe, self._bars_of, count, self._last)
 
     def _is_lost(self, source: BarSource) -> bool:
         """Whether the bars have not been flowing for too long; says so, and what does not trade, in `signs`."""
@@ -171,19 +203,22 @@ class LiveFeed(IFeed):
         return sorted(done, key=lambda bar: (bar.time, rank.get(bar.symbol, 0)))
 
 
+async def _is_done(asking: asyncio.Future[Any], wake: asyncio.Event) -> bool:
+    """Whether the answer is there; waits for it, or for ``wake``."""
+    waking = asyncio.ensure_future(wake.wait())
+    await asyncio.wait((asking, waking), return_when=asyncio.FIRST_COMPLETED)
+    waking.cancel()
+    return asking.done()
+
+
 def _taker(loop: asyncio.AbstractEventLoop, parts: asyncio.Queue[Bar]) -> Callable[[Bar], None]:
     def take(bar: Bar) -> None:
-        if not _can_be(bar):
+        if not can_be(bar):
             log.warning("a bar of %s that cannot be is left out: %s", bar.symbol, bar)
         elif not loop.is_closed():
             loop.call_soon_threadsafe(parts.put_nowait, bar)
 
     return take
-
-
-def _can_be(bar: Bar) -> bool:
-    """Whether all prices are prices. A figure that is no number would turn every limit off that is held against it."""
-    return all(0 < price < inf for price in (bar.open, bar.high, bar.low, bar.close)) and 0 <= bar.volume < inf
 
 
 class AlpacaFeed(LiveFeed):
@@ -205,8 +240,9 @@ class AlpacaFeed(LiveFeed):
         stream_url: str = "",
         cache: str = "",
         lost_after_seconds: float = LOST_SECONDS,
+        warm_up: int | None = None,
     ) -> None:
-        super().__init__(universe, timeframe, cache, lost_after_seconds)
+        super().__init__(universe, timeframe, cache, lost_after_seconds, warm_up)
         self._arguments = (api_key, secret_key, feed, data_url)
 
     def source(self) -> BarSource:
@@ -227,8 +263,9 @@ class IBKRFeed(LiveFeed):
         currency: str = "USD",
         cache: str = "",
         lost_after_seconds: float = LOST_SECONDS,
+        warm_up: int | None = None,
     ) -> None:
-        super().__init__(universe, timeframe, cache, lost_after_seconds)
+        super().__init__(universe, timeframe, cache, lost_after_seconds, warm_up)
         self._arguments = (host, port, client_id + 100, exchange, currency)
 
     def source(self) -> BarSource:
@@ -252,8 +289,9 @@ class TradierFeed(LiveFeed):
         poll_seconds: float = 5.0,
         cache: str = "",
         lost_after_seconds: float = LOST_SECONDS,
+        warm_up: int | None = None,
     ) -> None:
-        super().__init__(universe, timeframe, cache, lost_after_seconds)
+        super().__init__(universe, timeframe, cache, lost_after_seconds, warm_up)
         self._arguments = (token, base_url, paper, poll_seconds)
 
     def source(self) -> BarSource:
