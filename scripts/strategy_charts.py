@@ -30,7 +30,7 @@ from trading.engine.orders import Side  # noqa: E402
 from trading.engine.records import Kind, Record  # noqa: E402
 from trading.recipes import load_named  # noqa: E402
 from trading.recipes.reading import PROJECT  # noqa: E402
-from trading.runner import assemble  # noqa: E402
+from trading.parts import assemble  # noqa: E402
 
 FOLDER = PROJECT / "docs" / "strategies"
 #: Recipe, how many of its bars, and the symbol whose price is drawn; None draws all of them, each in percent.

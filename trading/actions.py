@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from access import audit
 from access.principals import Principal
 from trading import dispatch, ledger, runner
-from trading.admission import GateRefused, StartHeld, admit
+from trading.admission import GateRefused, StartHeld, admit, check_held, place_of
 from trading.engine.bars import to_nanos
 from trading.engine.errors import InvalidValue, TradingError
 from trading.engine.records import Kind, Record
@@ -29,7 +29,7 @@ __all__ = [
     "GateRefused",
     "NotTrading",
     "StartHeld",
-    "resume_risk",
+    "resume",
     "start_backtest",
     "start_demo",
     "start_paper",
@@ -54,7 +54,7 @@ ENDED = [
 
 
 class NotTrading(TradingError):
-    """The run is in no state in which it could be let trade again."""
+    """The run is in no state in which it could go on, or be let trade again."""
 
 
 def start_paper(
@@ -165,19 +165,33 @@ def stop_all(*, principal: Principal, bots_only: bool = False) -> list[Run]:
 
 
 @transaction.atomic
-def resume_risk(run: Run, reason: str, *, principal: Principal) -> Run:
-    """Let a run trade again that its own risk rules hold back: switched off after too many repeats, or only reducing.
+def resume(run: Run, reason: str, *, principal: Principal) -> Run:
+    """Let a session go on: one that was interrupted, by recovery under a new owner; one that runs, where its own risk
+    rules hold it back, being switched off after too many repeats or only reducing.
 
-    Raises `InvalidValue` without a reason and `NotTrading` for a run that is not trading.
+    Raises `InvalidValue` without a reason, `NotTrading` for a run in any other state, and `StartHeld`.
     """
     reason = reason.strip()
     if not reason:
         raise InvalidValue("say why the run may trade again: the reason is kept with it")
     run = Run.objects.select_for_update().get(pk=run.pk)
-    if run.mode == Mode.BACKTEST or run.status not in (RunStatus.RUNNING, RunStatus.REDUCING):
-        raise NotTrading(f"the run is a {run.mode} run and {run.status}: only a session that is running can be resumed")
-    Run.objects.filter(pk=run.pk).update(resumes=F("resumes") + 1, resume_reason=reason)
-    announce(run.pk)
-    audit.record(principal, "run.resume", f"run:{run.id}", name=run.name, reason=reason)
+    resumable = (RunStatus.RUNNING, RunStatus.REDUCING, RunStatus.INTERRUPTED)
+    if run.mode == Mode.BACKTEST or run.status not in resumable:
+        what = "only a session that is running or was interrupted can be resumed"
+        raise NotTrading(f"the run is a {run.mode} run and {run.status}: {what}")
+    if run.status == RunStatus.INTERRUPTED:
+        _queue_again(run, reason, principal)
+    else:
+        Run.objects.filter(pk=run.pk).update(resumes=F("resumes") + 1, resume_reason=reason)
+        announce(run.pk)
+    audit.record(principal, "run.resume", f"run:{run.id}", name=run.name, status=run.status, reason=reason)
     run.refresh_from_db()
     return run
+
+
+def _queue_again(run: Run, reason: str, principal: Principal) -> None:
+    check_held(place_of(run))
+    why = f"resumes at the word of {principal.name}: {reason}"
+    data = {"status": RunStatus.QUEUED.value, "reason": why}
+    ledger.append_now(run.id, [Record(Kind.RUN_STATUS, to_nanos(datetime.now(UTC)), reason=why, data=data)])
+    transaction.on_commit(lambda: dispatch.send(run))

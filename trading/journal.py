@@ -4,48 +4,59 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from trading import failpoints
 from trading.engine.bars import Bar
-from trading.engine.engine import Engine
-from trading.engine.records import LedgerHash, Record
+from trading.engine.records import Record
 from trading.frames import of_record
 from trading.lease import Lease
-from trading.ledger import Append, LedgerWriter
+from trading.ledger import Append, Chunk, LedgerWriter
+from trading.recovery import Recovered
 from trading.show import Show
 
 log = logging.getLogger(__name__)
 
 #: Appends of one run that may wait for the database.
 MOST_POSTED = 256
+#: A bar that no fact comes of is kept no later than with the first bar that comes so long after the last append.
+KEEP_SECONDS: Final = 2.0
 
 
 class Journal:
-    """What a run has still to write.
+    """What a run has still to write, after what it has written already.
 
     `commit` waits until everything so far is durable; `post` does not wait, and a failure of it is told to
     ``on_failure`` from the writer's thread.
     """
 
     def __init__(
-        self, lease: Lease, engine: Engine, writer: LedgerWriter, show: Show, on_failure: Callable[[Exception], None]
+        self,
+        lease: Lease,
+        start: Recovered,
+        writer: LedgerWriter,
+        show: Show,
+        on_failure: Callable[[Exception], None],
     ) -> None:
         self._lease = lease
-        self._engine = engine
+        self._engine = start.engine
         self._writer = writer
         self._show = show
         self._on_failure = on_failure
-        self._hash = LedgerHash()
-        self._points: list[tuple[int, Decimal, Decimal]] = []
+        self._hash = start.hash
+        self._points = start.points
         self._state: dict[str, Any] | None = None
         self._bars: list[Bar] = []
-        self._first_bar = 0
+        self._seen: list[int] = []
+        self._marks: list[int] = []
+        self._first_bar = start.bars
+        self._appended_at = 0.0
         self._posted: deque[Future[int]] = deque()
         self._last: Future[int] | None = None
 
@@ -58,8 +69,13 @@ class Journal:
         self._engine.records.append(record)
 
     def see(self, bar: Bar) -> None:
-        """Note a bar, to be kept with the first facts that come after it."""
+        """Note a bar and its place, to be kept with the first facts that come after it."""
         self._bars.append(bar)
+        self._seen.append(len(self._engine.records))
+
+    def look(self) -> None:
+        """Note the place at which the run is looked at after a bar."""
+        self._marks.append(len(self._engine.records))
 
     def mark(self, time: int, equity: Decimal, cash: Decimal) -> None:
         """Note the equity at the end of a bar; of several bars with one stamp, the last counts."""
@@ -108,18 +124,21 @@ class Journal:
             points = self._points[: len(self._points) - kept]
             del self._points[: len(points)]
         state, self._state = self._state, None
-        if not records and not points and state is None:
+        now = time.monotonic()
+        due = bool(self._bars) and now - self._appended_at > KEEP_SECONDS
+        if not records and not points and state is None and not due:
             return None
-        append = Append(self._lease.run_id, self._lease.token, records, points, state, bars=self._seen())
+        self._appended_at = now
+        append = Append(self._lease.run_id, self._lease.token, records, points, state, bars=self._chunk())
         self._last = self._writer.append(append)
         return self._last
 
-    def _seen(self) -> tuple[int, list[Bar]] | None:
-        if not self._bars:
+    def _chunk(self) -> Chunk | None:
+        if not self._bars and not self._marks:
             return None
-        chunk = (self._first_bar, self._bars)
+        chunk = Chunk(self._first_bar, self._bars, self._seen, self._marks)
         self._first_bar += len(self._bars)
-        self._bars = []
+        self._bars, self._seen, self._marks = [], [], []
         return chunk
 
     def _check(self, future: Future[int]) -> None:

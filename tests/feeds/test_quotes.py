@@ -11,9 +11,9 @@ from tests.feeds.tables import START
 from trading.engine.bars import Bar, to_nanos
 from trading.engine.instruments import Right, option_symbol
 from trading.feeds.base import FeedError
+from trading.parts import assemble
 from trading.recipes import load
 from trading.recipes.errors import RecipeError
-from trading.runner import assemble
 
 CALL = "ACME240119C00100000"
 PUT = "ACME240119P00100000"

@@ -8,9 +8,9 @@ from trading.backtest import Curve, drive
 from trading.bounds import bounded
 from trading.engine.records import Kind
 from trading.feeds.live import LiveFeed
+from trading.parts import assemble, assemble_simulated
 from trading.recipes import load, load_named, with_feed
 from trading.recipes.reading import FOLDER, PROJECT
-from trading.runner import assemble, assemble_simulated
 
 NAMES = sorted(file.stem for file in FOLDER.glob("*.yaml"))
 

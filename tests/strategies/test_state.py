@@ -13,9 +13,9 @@ from trading.bounds import bounded
 from trading.engine.memory import restore, saved
 from trading.engine.records import ledger_hash
 from trading.engine.strategy import IStrategy
+from trading.parts import assemble
 from trading.recipes import load_named
 from trading.recipes.reading import FOLDER
-from trading.runner import assemble
 from trading.strategies import STRATEGIES
 
 BARS = 1_500

@@ -31,6 +31,7 @@ from trading.engine.updates import OrderUpdate
 from trading.lease import Lease, claim
 from trading.models import Mode, Run
 from trading.paper_trading import PaperTradingSession
+from trading.recovery import Recovered
 from trading.summary import RunSummary
 
 CASH = Decimal(100_000)
@@ -144,7 +145,7 @@ def session(
     given: dict[str, Any] = {
         "run_id": run.pk,
         "lease": lease,
-        "engine": Engine(run.pk.hex, strategy, agent or RiskAgent(), universe, CASH, account=account),
+        "start": Recovered(Engine(run.pk.hex, strategy, agent or RiskAgent(), universe, CASH, account=account)),
         "bars": bars if callable(bars) else feed_of(bars),
         "brokerage": brokerage or SimulatedBrokerage(starting_cash=CASH),
         "gate": house.gate,

@@ -13,6 +13,7 @@ from access.principals import Principal
 from trading import actions, recipes, runner
 from trading.bots.queries import version_of
 from trading.models import Bot, BotVersion, Run
+from trading.parts import assemble
 
 
 @transaction.atomic
@@ -22,7 +23,7 @@ def save_bot(name: str, config: actions.Config, *, principal: Principal) -> Bot:
     Raises `trading.recipes.RecipeError`. What is saved already is not saved again.
     """
     recipe = runner.read_recipe(config)
-    runner.assemble(recipe)
+    assemble(recipe)
     bot, _ = Bot.objects.get_or_create(name=name)
     bot = Bot.objects.select_for_update().get(pk=bot.pk)
     latest = bot.versions.order_by("-number").first()

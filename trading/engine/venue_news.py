@@ -29,7 +29,10 @@ _ORDER_FILLED: Final = Kind.ORDER_FILLED
 
 
 class VenueNews:
-    """Takes updates in any order: what was said before is ignored, what ended stays ended, a late fill is booked."""
+    """Takes updates in any order: what was said before is ignored, what ended stays ended, a late fill is booked.
+
+    What leaves no fact does not move the run's time, so that the facts alone bring a run to where it was.
+    """
 
     def __init__(self, state: RunState) -> None:
         self._state = state
@@ -38,8 +41,6 @@ class VenueNews:
     def take(self, update: VenueUpdate) -> None:
         """Book one update; raises `InvalidValue` for an order that the run does not know and for what cannot be."""
         state = self._state
-        if update.time > state.now:
-            state.now = update.time
         if not isinstance(update, OrderUpdate):
             if isinstance(update, ExternalOrder):
                 self._external(update)
@@ -67,6 +68,7 @@ class VenueNews:
             order.before_cancel = status
         if order.status not in news_to:
             return
+        self._reach(update.time)
         order.move_to(status)
         order.reason = update.reason or order.reason
         self._state.records.append(Record(kind, update.time, order, None, update.reason))
@@ -76,6 +78,7 @@ class VenueNews:
     def _restore(self, order: OrderRecord, update: OrderUpdate) -> None:
         if order.status is not _PENDING_CANCEL:
             return
+        self._reach(update.time)
         order.move_to(OrderStatus.PARTIALLY_FILLED if order.filled_qty else order.before_cancel)
         data = {"status": order.status.value}
         record = Record(Kind.ORDER_CANCEL_REFUSED, update.time, order, reason=update.reason, data=data)
@@ -90,6 +93,7 @@ class VenueNews:
         if not (priced and update.execution_id and qty.is_finite() and qty > 0 and update.fee.is_finite()):
             raise InvalidValue(f"a fill of order {order.id} that cannot be: {qty} at {price}, {update.execution_id!r}")
         state = self._state
+        self._reach(update.time)
         filled = order.filled_qty + qty
         _go_on_filled(order, filled)
         self._executions.add(update.execution_id)
@@ -128,6 +132,7 @@ class VenueNews:
             return
         if not _is_figure(terms.qty):
             raise InvalidValue(f"the venue tells of order {told.client_order_id} for {terms.qty} {terms.symbol}")
+        self._reach(told.time)
         order = external_order(told, state.portfolio.position(terms.symbol).qty)
         state.orders[order.client_order_id] = order
         state.open.add(order)
@@ -136,11 +141,16 @@ class VenueNews:
     def _cash(self, update: CashUpdate) -> None:
         if not update.amount.is_finite():
             raise InvalidValue(f"the venue tells of {update.amount} for {update.code}, which is no amount")
+        self._reach(update.time)
         portfolio = self._state.portfolio
         portfolio.pay(update.amount)
         data = {"code": update.code, "amount": plain(update.amount), "symbol": update.symbol}
         data["cash"] = plain(portfolio.cash)
         self._state.records.append(Record(Kind.CASH, update.time, reason=update.reason, data=data))
+
+    def _reach(self, time: int) -> None:
+        if time > self._state.now:
+            self._state.now = time
 
 
 def _go_on_filled(order: OrderRecord, filled: Decimal) -> None:

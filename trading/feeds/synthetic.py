@@ -82,6 +82,10 @@ class SyntheticFeed(IFeed):
         self._start = None if start is None else read_start(start)
         self._ends: dict[str, int] = {}
 
+    def begin(self, at: int) -> None:
+        if self._start is None:
+            self._start = at
+
     def prepare(self) -> None:
         """Fix the start, once; raises `FeedError` for an option without its underlying, or expired by then."""
         if self._start is None:

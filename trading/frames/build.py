@@ -145,7 +145,8 @@ def _run_frames(record: Record) -> list[FrameDraft]:
     data = record.data or {}
     status, reason = data.get("status", ""), record.reason or data.get("reason", "")
     if status == "running":
-        return [FrameDraft(stages.START, "running", {"status": status})]
+        # A run that goes on after its owner was lost has started before.
+        return [] if data.get("resumed") else [FrameDraft(stages.START, "running", {"status": status})]
     if status not in ENDED:
         return []
     done = FrameDraft(stages.DONE, _with_reason(status, reason), _ending(data, status, reason))

@@ -6,26 +6,30 @@ the same transaction.
 
 from trading.ledger.anchors import anchor_heads
 from trading.ledger.appending import Append, LeaseLost, UnknownRun, append, append_now
-from trading.ledger.bars import read_bars
+from trading.ledger.bars import Chunk, Seen, read_bars, read_seen
 from trading.ledger.curves import read_curve
 from trading.ledger.events import OrderBook
-from trading.ledger.verification import Difference, Report, verify
+from trading.ledger.verification import Difference, Report, verify, verify_in
 from trading.ledger.writing import LedgerUnavailable, LedgerWriter, writer
 
 __all__ = [
     "Append",
+    "Chunk",
     "Difference",
     "LeaseLost",
     "LedgerUnavailable",
     "LedgerWriter",
     "OrderBook",
     "Report",
+    "Seen",
     "UnknownRun",
     "anchor_heads",
     "append",
     "append_now",
     "read_bars",
     "read_curve",
+    "read_seen",
     "verify",
+    "verify_in",
     "writer",
 ]

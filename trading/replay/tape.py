@@ -14,8 +14,8 @@ from trading.ledger.events import canonical, decode, encode
 #: Of how a run was operated, these alone matter to what it did.
 _DRAINING: Final = "draining"
 #: Verbs that come between two bars, once the first has been looked at.
-_BETWEEN: Final = frozenset({Kind.RISK_RESUMED, Kind.FEED_SILENT})
-_VERBS: Final = frozenset({Kind.RUN_STATUS, Kind.KILL_ENGAGED, Kind.FEED_SILENT, Kind.HALTED, Kind.FLATTENING})
+_BETWEEN: Final = frozenset({Kind.RISK_RESUMED, Kind.FEED_SILENT, Kind.FEED_WARMED})
+_VERBS: Final = _BETWEEN - {Kind.RISK_RESUMED} | {Kind.RUN_STATUS, Kind.KILL_ENGAGED, Kind.HALTED, Kind.FLATTENING}
 _NOT_REPLAYED: Final = frozenset({Kind.EQUITY})
 
 
@@ -42,13 +42,21 @@ class Fact:
         return self.kind in _VERBS
 
     @property
-    def at_bar(self) -> int:
-        """How many bars the run had seen when the verb came."""
-        return int(self.data.get("num_bars", 0))
+    def is_withheld(self) -> bool:
+        """Whether it is the order gate's refusal of an order, rather than that of the run's own rules."""
+        return self.kind == Kind.ORDER_DENIED and bool(self.data.get("withheld"))
+
+    @property
+    def order_id(self) -> str:
+        return str((self.payload.get("order") or {}).get("id", ""))
 
     @property
     def reason(self) -> str:
         return str(self.payload.get("reason", ""))
+
+    def is_due(self, bars: int, inside: bool) -> bool:
+        """Whether a verb had come when the run had seen so many bars, or was ``inside`` the last of them."""
+        return int(self.data.get("num_bars", 0)) <= bars and not (inside and self.kind in _BETWEEN)
 
 
 @dataclass(frozen=True)
@@ -99,55 +107,46 @@ class Differs(Exception):
         self.difference = difference
 
 
-class Over(Exception):
-    """What was recorded ends here, though the run went on: its owner was lost, or it is still under way."""
-
-
 class Tape:
-    """The recorded facts of a run, in their order.
+    """The recorded facts of a run, in their order; ``next`` is the one that has not been taken yet.
 
     ``unfinished`` says that the run may have done more than it could record.
     """
 
     def __init__(self, events: Iterable[tuple[int, str, str]], *, unfinished: bool) -> None:
         self._facts = _relevant(events)
-        self._next = next(self._facts, None)
         self._unfinished = unfinished
+        self.next = next(self._facts, None)
         self.compared = 0
 
-    def verb(self, bars: int, inside: bool) -> Fact | None:
-        """The verb that comes next and had come by now, after so many bars, or ``inside`` the last of them; it is
-        taken."""
-        fact = self._next
-        if fact is None or not fact.is_verb or fact.at_bar > bars or (inside and fact.kind in _BETWEEN):
-            return None
-        self._forward()
-        return fact
+    @property
+    def is_over(self) -> bool:
+        """Whether what was recorded ends here, though the run went on."""
+        return self.next is None and self._unfinished
 
-    def withheld(self, order_id: str) -> Fact | None:
-        """The fact that comes next, where it says that the order gate did not let this order leave."""
-        fact = self._next
-        if fact is None or fact.kind != Kind.ORDER_DENIED or not fact.data.get("withheld"):
-            return None
-        return fact if fact.payload["order"]["id"] == order_id else None
+    def forward(self) -> None:
+        self.next = next(self._facts, None)
 
     def compare(self, record: Record) -> None:
-        """Hold a fact of the replay against the one that was recorded. Raises `Differs` or `Over`."""
-        event, fact = encode(record), self._next
-        if fact is None and self._unfinished:
-            raise Over
-        self.compared += 1
+        """Hold a fact of the replay against the one that was recorded. Raises `Differs`."""
+        event, fact = encode(record), self.next
         if fact is None or fact.is_verb or fact.kind != event.kind or fact.text != event.text:
-            raise Differs(_difference(self.compared, fact, _flat(event.kind, event.payload)))
-        self._forward()
+            self.differ(record)
+        self.compared += 1
+        self.forward()
+
+    def differ(self, record: Record | None = None) -> None:
+        """Raise `Differs`: the replay came to ``record``, or to nothing."""
+        replayed = None
+        if record is not None:
+            event = encode(record)
+            replayed = _flat(event.kind, event.payload)
+        raise Differs(_difference(self.compared + 1, self.next, replayed))
 
     def end(self) -> None:
         """The replay is over: nothing may be left. Raises `Differs`."""
-        if self._next is not None:
-            raise Differs(_difference(self.compared + 1, self._next, None))
-
-    def _forward(self) -> None:
-        self._next = next(self._facts, None)
+        if self.next is not None:
+            self.differ()
 
 
 def _relevant(events: Iterable[tuple[int, str, str]]) -> Iterator[Fact]:

@@ -15,6 +15,7 @@ from trading import actions, recipes, runner
 from trading.actions import Config
 from trading.engine.errors import InvalidValue
 from trading.models import Bot, BotVersion, Run
+from trading.parts import assemble_simulated
 from trading.recipes import parse
 from trading.sweeps.hints import call_workers
 from trading.sweeps.models import ACTIVE, Sweep, SweepStatus, SweepTrial
@@ -40,7 +41,7 @@ def start_sweep(
     """
     recipe, wanted = runner.read_recipe(config), read_spec(spec)
     planned = plan(recipe, wanted)
-    runner.assemble_simulated(recipe).check(thorough)
+    assemble_simulated(recipe).check(thorough)
     with transaction.atomic():
         sweep = Sweep.objects.create(
             task_id=str(uuid.uuid4()),

@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import numpy as np
 
-from trading import runner
 from trading.engine.bars import Bar
 from trading.engine.records import plain
 from trading.feeds.base import IFeed
 from trading.metrics import daily_levels
+from trading.parts import Parts, assemble_simulated
 from trading.recipes import Recipe
 from trading.sweeps.digest import Grid, packed
 from trading.sweeps.spec import Params, with_parameters
@@ -28,7 +28,7 @@ KEPT_BARS: Final = 250_000
 class SharedFeed(IFeed):
     """A feed that was read once, for many runs over the same bars: they are never changed, so that all may share."""
 
-    def __init__(self, parts: runner.Parts) -> None:
+    def __init__(self, parts: Parts) -> None:
         feed = self._feed = parts.feed
         super().__init__(feed.universe)
         feed.prepare()
@@ -70,7 +70,7 @@ class Material:
     def __init__(self, recipe: Recipe, objective: str) -> None:
         self.recipe = recipe
         self.objective = objective
-        parts = runner.assemble_simulated(recipe)
+        parts = assemble_simulated(recipe)
         parts.check_ends()
         self.feed = SharedFeed(parts)
         self.grid = Grid.of(np.fromiter((bar.time for bar in self.feed.bars()), np.int64))
@@ -78,7 +78,7 @@ class Material:
     def run(self, params: Params, goes_on: Callable[[], bool] = lambda: True) -> Outcome:
         """Run one trial to its end, or until ``goes_on``, asked every few thousand bars, says otherwise."""
         started = time.perf_counter()
-        parts = replace(runner.assemble_simulated(with_parameters(self.recipe, params)), feed=self.feed)
+        parts = replace(assemble_simulated(with_parameters(self.recipe, params)), feed=self.feed)
         parts.prepare()
         engine = parts.engine(uuid4())
         done = parts.passed(engine, lambda bars: goes_on())

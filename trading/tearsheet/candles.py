@@ -8,13 +8,13 @@ from itertools import takewhile
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from trading import runner
 from trading.connections import connect
 from trading.engine.bars import Bar
 from trading.engine.errors import TradingError
 from trading.feeds.survey import changes
 from trading.ledger.bars import read_bars
 from trading.models import EquityCurve, Mode, Run, RunBars
+from trading.parts import assemble
 from trading.recipes import parse
 
 #: A chart is no clearer for more candles than this.
@@ -62,7 +62,7 @@ def _read(run: Run, symbol: str) -> Prices:
     if run.mode != Mode.BACKTEST:
         return Prices([])
     try:
-        parts = runner.assemble(parse(run.recipe))
+        parts = assemble(parse(run.recipe))
         parts.prepare()
     except TradingError as error:
         raise NoPrices(f"The bars of this run cannot be read again: {error}") from error

@@ -1,13 +1,12 @@
 """Finding the trail of one moment: the run is done again up to it, and the ledger tells the rest.
 
 Nothing is noted while a run trades, so that it costs nothing: the same bars bring the same decisions. What cannot be
-done again (a run at a real venue, bars that were deleted) is told from the ledger alone.
+done again (its bars were deleted) is told from the ledger alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime
 from itertools import takewhile
 from typing import Any, Final
@@ -16,7 +15,7 @@ import msgspec
 import psycopg
 
 from risk.manager import Check
-from trading import ledger, runner
+from trading import ledger
 from trading.connections import connect
 from trading.engine.bars import Bar, to_datetime, to_nanos
 from trading.engine.errors import InvalidValue, TradingError
@@ -24,10 +23,10 @@ from trading.engine.memory import saved
 from trading.engine.records import plain
 from trading.models import Mode, Order, Run, RunStatus
 from trading.queries import ACTIVE
-from trading.recipes import parse
 from trading.replay.driver import ReplayDriver
-from trading.replay.report import bars_of, check, driver_of, events_of
-from trading.replay.tape import Differs, Over, Tape
+from trading.replay.recorded import driver_of, events_of
+from trading.replay.report import bars_of, check, parts_of
+from trading.replay.tape import Differs, Tape
 from trading.rows import moment
 from trading.trail import told
 from trading.trail.steps import BarTrail, OrderTrail, Stage, Step, Trail
@@ -109,32 +108,30 @@ def _target(bars: Iterable[Bar], at: datetime | None, symbol: str | None) -> int
 def _again(database: psycopg.Connection[Any], run: Run, at: datetime | None, symbol: str | None) -> _Moment:
     """Do the run again up to the moment, and note what was asked there."""
     trace = Trace()
-    parts, agent = traced(runner.assemble_simulated(parse(run.recipe)), trace)
-    target = _target(bars_of(database, run, parts), at, symbol)
+    parts, agent = traced(parts_of(run), trace)
+    target = _target((seen.bar for seen in bars_of(database, run, parts)), at, symbol)
     if target is None:
         return _Moment([])
     unfinished = run.status in ACTIVE or run.status == RunStatus.INTERRUPTED
     driver = driver_of(parts, parts.engine(run.id, agent), Tape(events_of(database, run), unfinished=unfinished))
-    bars = takewhile(lambda bar: bar.time <= target, bars_of(database, run, parts))
+    bars = takewhile(lambda one: one.bar.time <= target, bars_of(database, run, parts))
     seen, checks = [], {}
-    # What follows the last record of a run that goes on is not known yet.
-    with suppress(Over):
-        for number, bar in _noting(driver, bars, trace):
-            if bar.time == target:
-                seen.append(Seen(number, bar, [sentence(request) for request in trace.requests]))
-                checks |= trace.checks
+    for number, bar in _noting(driver, bars, trace):
+        if bar.time == target:
+            seen.append(Seen(number, bar, [sentence(request) for request in trace.requests]))
+            checks |= trace.checks
     return _Moment(seen, checks, saved(parts.strategy))
 
 
-def _noting(driver: ReplayDriver, bars: Iterator[Bar], trace: Trace) -> Iterator[tuple[int, Bar]]:
+def _noting(driver: ReplayDriver, bars: Iterator[ledger.Seen], trace: Trace) -> Iterator[tuple[int, Bar]]:
     """Each bar once it has been taken, with what was noted of it alone."""
-    for bar in bars:
+    for one in bars:
         trace.clear()
         before = driver.engine.bars
-        driver.advance([bar])
+        driver.advance([one])
         if driver.engine.bars == before:
             return
-        yield driver.engine.bars, bar
+        yield driver.engine.bars, one.bar
 
 
 # From what was found to what is shown.

@@ -16,7 +16,7 @@ from trading.engine.records import plain
 from trading.engine.risk import Denial
 from trading.engine.strategy import Context, IStrategy
 from trading.models import Order
-from trading.runner import SimulatedParts
+from trading.parts import Parts
 
 
 @dataclass
@@ -64,7 +64,7 @@ class TracedAgent(RiskManagementAgent):
         return super().check_pretrade(order, context)
 
 
-def traced(parts: SimulatedParts, trace: Trace) -> tuple[SimulatedParts, TracedAgent]:
+def traced(parts: Parts, trace: Trace) -> tuple[Parts, TracedAgent]:
     """The parts of a run that note what they are asked in ``trace``."""
     agent = parts.agent(TracedAgent)
     agent.trace = trace
