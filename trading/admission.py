@@ -75,12 +75,7 @@ def admit(
     are denied."""
     if facts.mode is Mode.BACKTEST:
         return create_run(recipe, facts, created_by=created_by, bot=bot, bot_version=bot_version)
-    if kill_switch.is_engaged():
-        raise KillEngaged("the kill switch is engaged; release it before anything starts")
-    place = {Scope.ACCOUNT: facts.account, Scope.BOT: "" if bot is None else bot.name}
-    halt = halting.as_halts(halting.standing()).ending(place)
-    if halt is not None:
-        raise Halted(f"{halt.sentence}; release that halt before anything starts in it")
+    check_held({Scope.ACCOUNT: facts.account, Scope.BOT: "" if bot is None else bot.name})
     options = recipe.session
     decision = gate.check(options.model_urn, options.pipeline_urn, bot_sharpes=sharpes(bot, bot_version))
     reasons = [*_real_money(facts), *decision.reasons]
@@ -89,6 +84,15 @@ def admit(
         _block(run, reasons)
         raise GateRefused(run, reasons)
     return run
+
+
+def check_held(place: Place) -> None:
+    """Raise `KillEngaged` or `Halted` where no session may begin, or go on, in this place."""
+    if kill_switch.is_engaged():
+        raise KillEngaged("the kill switch is engaged; release it before anything starts")
+    halt = halting.as_halts(halting.standing()).ending(place)
+    if halt is not None:
+        raise Halted(f"{halt.sentence}; release that halt before anything starts in it")
 
 
 def warnings_of(run: Run) -> list[str]:

@@ -93,15 +93,18 @@ class ResumeRequest(Schema):
 
 @router.post("/paper/runs/{run_id}/resume", auth=require("trade"))
 def resume_paper(request: HttpRequest, run_id: UUID, body: ResumeRequest) -> dict[str, Any]:
-    """Let a session open positions again that its risk rules have switched off or let only reduce."""
+    """Let a session go on that was interrupted, or open positions again where its risk rules have switched it off or
+    let it only reduce."""
     run = run_of(run_id, Mode.PAPER, Mode.LIVE)
     second_factor.demand(request)
     try:
-        return rows.run_row(actions.resume_risk(run, body.reason, principal=request.principal))
+        return rows.run_row(actions.resume(run, body.reason, principal=request.principal))
     except InvalidValue as error:
         raise invalid([{"field": "reason", "message": str(error)}]) from error
     except actions.NotTrading as error:
-        raise Problem(409, "not_trading", "The run is not trading", detail=str(error)) from error
+        raise Problem(409, "not_trading", "The run cannot go on", detail=str(error)) from error
+    except actions.StartHeld as error:
+        raise Problem(409, error.code, error.title, detail=str(error)) from error
 
 
 @router.post("/paper/stop-all", auth=require("halt"))

@@ -19,7 +19,7 @@ from trading.engine.records import Kind, Record
 from trading.frames import publisher
 from trading.lease import HandedOver, Lease, claim, give_away, keeper, owner_name
 from trading.ledger import LeaseLost
-from trading.models import Run
+from trading.models import Mode, Run
 from trading.show import Show, show_of, show_records
 from trading.summary import RunSummary
 
@@ -119,13 +119,18 @@ def stop_all() -> int:
 
 
 def _fail(run_id: UUID, lease: Lease, error: Exception, observer: Show | None) -> RunSummary | None:
-    """A run that could not be built, or not be brought to its end, ends as failed, with the reason for all to see."""
+    """A run that could not be built, or not be brought to its end, ends as failed, with the reason for all to see.
+
+    A session that has begun before may have orders at its venue, and is left to a person as interrupted.
+    """
     log.exception("run %s failed", run_id)
     now = datetime.now(UTC)
-    reason = f"{type(error).__name__}: {error}"
-    data = {"status": "failed", "reason": reason, "ended_at": now.isoformat()}
+    run = Run.objects.get(pk=run_id)
+    begun = run.mode != Mode.BACKTEST and run.started_at is not None
+    reason = f"not resumed: {error}" if begun else f"{type(error).__name__}: {error}"
+    data = {"status": "interrupted" if begun else "failed", "reason": reason, "ended_at": now.isoformat()}
     record = Record(Kind.RUN_STATUS, to_nanos(now), reason=reason, data=data)
     ledger.append_now(run_id, [record], token=lease.token)
-    run = Run.objects.get(pk=run_id)
+    run.refresh_from_db()
     show_records(show_of(run, observer), [record])
     return RunSummary.of_failure(run)

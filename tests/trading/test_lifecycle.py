@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 from django.test import override_settings
 
+from access.models import AuditEntry
 from access.principals import cli_principal
 from risk import kill_switch
 from trading import actions, ledger, releases, supervisor, tasks
@@ -141,6 +142,39 @@ def test_of_many_who_notice_a_lost_run_at_once_one_takes_it() -> None:
         thread.join()
     assert taken == [run.pk]
     assert statuses(run).count("queued") == 1
+
+
+# By a person.
+
+
+def interrupted() -> Run:
+    run = queued(status=RunStatus.INTERRUPTED, reason="its owner was lost", ended_at="2026-01-01T00:00:00Z")
+    ledger.append_now(run.pk, [Record(Kind.RUN_STATUS, 1, data={"status": "interrupted"})])
+    return run
+
+
+def test_a_person_resumes_what_was_interrupted_and_says_why() -> None:
+    run = interrupted()
+    actions.resume(run, "looked at the venue", principal=cli_principal())
+    assert (again(run).status, run.ended_at, run.resumes) == (RunStatus.QUEUED, None, 0)
+    assert run.reason.endswith(": looked at the venue")
+    entry = AuditEntry.objects.latest("id")
+    assert (entry.verb, entry.detail["reason"]) == ("run.resume", "looked at the venue")
+
+
+def test_while_the_kill_is_engaged_nobody_resumes_it() -> None:
+    run = interrupted()
+    kill_switch.engage("drill", cli_principal())
+    with pytest.raises(actions.StartHeld, match="kill switch is engaged"):
+        actions.resume(run, "again", principal=cli_principal())
+    assert again(run).status == RunStatus.INTERRUPTED
+
+
+def test_a_session_that_cannot_be_brought_to_where_it_was_stays_interrupted_and_says_why() -> None:
+    run = queued(started_at="2026-01-01T00:00:00Z")
+    host.run_session(run.pk)
+    assert again(run).status == RunStatus.INTERRUPTED
+    assert run.reason.startswith("not resumed: ")
 
 
 # Handing over.

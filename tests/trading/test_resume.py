@@ -69,7 +69,7 @@ def test_the_owner_of_a_run_hears_of_it_until_it_has_taken_it(owned: tuple[Run, 
     lease.on_resume = hear
     keeper = LeaseKeeper()
     keeper.hold(lease)
-    actions.resume_risk(run, "looked at the fills", principal=cli_principal())
+    actions.resume(run, "looked at the fills", principal=cli_principal())
     assert twice.wait(10)
     keeper.release(lease)
     assert told == [(1, "looked at the fills")] * 2
@@ -78,9 +78,9 @@ def test_the_owner_of_a_run_hears_of_it_until_it_has_taken_it(owned: tuple[Run, 
 def test_it_needs_a_reason_and_is_kept_with_who_did_it(owned: tuple[Run, Lease]) -> None:
     run, _ = owned
     with pytest.raises(InvalidValue, match="say why"):
-        actions.resume_risk(run, "  ", principal=cli_principal())
+        actions.resume(run, "  ", principal=cli_principal())
     assert Run.objects.get(pk=run.pk).resumes == 0
-    actions.resume_risk(run, "looked at the fills", principal=cli_principal())
+    actions.resume(run, "looked at the fills", principal=cli_principal())
     entry = AuditEntry.objects.latest("id")
     assert (entry.verb, entry.target, entry.detail["reason"]) == ("run.resume", f"run:{run.pk}", "looked at the fills")
 
@@ -90,7 +90,7 @@ def test_what_is_not_trading_is_not_resumed(owned: tuple[Run, Lease], status: st
     run, _ = owned
     Run.objects.filter(pk=run.pk).update(status=status)
     with pytest.raises(actions.NotTrading, match=status):
-        actions.resume_risk(run, "again", principal=cli_principal())
+        actions.resume(run, "again", principal=cli_principal())
     assert Run.objects.get(pk=run.pk).resumes == 0
 
 

@@ -15,6 +15,7 @@ from trading.admission import GateRefused, StartHeld
 from trading.engine.errors import TradingError
 from trading.models import Run
 from trading.recipes import RecipeError
+from trading.releases import OtherVersion
 from trading.summary import RunSummary
 
 #: Final statuses and the exit code of the command that ran them.
@@ -31,6 +32,8 @@ def told_errors() -> Iterator[None]:
     except RecipeError as error:
         problems = [{"field": one.field, "message": one.message, "allowed": one.allowed} for one in error.problems]
         raise BadInput(str(error), "invalid", errors=problems) from error
+    except OtherVersion as error:
+        raise Refused(str(error), "other_version") from error
     except TradingError as error:
         raise BadInput(str(error), "invalid") from error
     except GateRefused as error:

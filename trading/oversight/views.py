@@ -1,4 +1,4 @@
-"""The Risk page, and letting a run trade again that its own rules hold back."""
+"""The Risk page, and letting a run go on that was interrupted, or that its own rules hold back."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from access.principals import principal_of
 from risk.views import ReleaseForm
 from trading import actions
 from trading.engine.errors import InvalidValue
+from trading.models import RunStatus
 from trading.oversight import queries
 from trading.rendering import rendered, run_or_404
 
@@ -51,11 +52,13 @@ def resume(request: HttpRequest, run_id: UUID) -> HttpResponse:
     form = ReleaseForm(request)
     if form.is_valid():
         try:
-            actions.resume_risk(found, form.cleaned_data["reason"], principal=principal)
-        except actions.NotTrading as error:
+            resumed = actions.resume(found, form.cleaned_data["reason"], principal=principal)
+        except (actions.NotTrading, actions.StartHeld) as error:
             form.add_error(None, f"{str(error).capitalize()}.")
         else:
-            messages.success(request, f"{found.name} may trade again from its next bar on.")
+            waits = resumed.status == RunStatus.QUEUED
+            goes_on = "goes on once a worker has taken it" if waits else "may trade again from its next bar on"
+            messages.success(request, f"{found.name} {goes_on}.")
             return redirect("ui:run", run_id)
     device = second_factor.device_of(principal.user) if principal.user else None
     context = {"form": form, "device": device, "run": found, "session": queries.of_run(found)}

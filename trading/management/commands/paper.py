@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from access.principals import cli_principal
-from alphaswarm_site.commands import BadInput, ProductCommand
+from alphaswarm_site.commands import BadInput, ProductCommand, Refused
 from trading import actions, host, queries, recipes, rows, runner
 from trading.admission import warnings_of
 from trading.engine.errors import InvalidValue
@@ -26,9 +26,11 @@ class Command(ProductCommand):
         stop = self.verb(parser, "stop", self.stop, "Drain a session gracefully, wherever it runs.")
         stop.add_argument("task_id", nargs="?", help="the task id, or the run id")
         stop.add_argument("--all", action="store_true", help="drain every session")
-        resume = self.verb(parser, "resume", self.resume, "Let a session trade again that its risk rules hold back.")
+        resume = self.verb(
+            parser, "resume", self.resume, "Let a session go on that was interrupted, or that its rules hold back."
+        )
         resume.add_argument("run_id", help="the run id, or the task id")
-        resume.add_argument("--reason", required=True, help="why it may trade again; kept with the run")
+        resume.add_argument("--reason", required=True, help="why it may go on; kept with the run")
         status = self.verb(parser, "status", self.status, "Say what runs, or what became of one session.")
         status.add_argument("task_id", nargs="?", help="the task id, or the run id")
 
@@ -42,7 +44,7 @@ class Command(ProductCommand):
             return {"task_id": run.task_id, "run_id": str(run.id)}
         self.progress(f"run {run.id}  {run.name}  {run.mode} on {run.venue}; Ctrl-C drains it")
         progress = Progress(getattr(self.stderr, "_out", None))
-        with draining_on_signals():
+        with told_errors(), draining_on_signals():
             summary = host.run_session(run.id, observer=progress, **recipes.secrets_of(recipe))
         progress.close()
         answer_of(summary, self.emit)
@@ -65,11 +67,13 @@ class Command(ProductCommand):
 
     def resume(self, run_id: str, reason: str, **options: Any) -> dict[str, Any]:
         try:
-            return rows.run_row(actions.resume_risk(self._find(run_id), reason, principal=cli_principal()))
+            return rows.run_row(actions.resume(self._find(run_id), reason, principal=cli_principal()))
         except InvalidValue as error:
             raise BadInput(str(error), field="reason") from error
         except actions.NotTrading as error:
             raise BadInput(str(error)) from error
+        except actions.StartHeld as error:
+            raise Refused(str(error), error.code) from error
 
     def status(self, task_id: str | None, **options: Any) -> dict[str, Any]:
         if task_id:
