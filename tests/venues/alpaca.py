@@ -24,6 +24,7 @@ from tests.venues.alpaca_shapes import (
     text_of,
 )
 from tests.venues.book import OPEN, ZERO, Book, Event, Refused
+from tests.venues.market import Bar
 from tests.venues.serving import Stream, Stub, serve_by_hand
 
 KEY, SECRET = "stub-key", "stub-secret"
@@ -259,6 +260,10 @@ class AlpacaStub(Stub):
         self.history.setdefault(symbol, []).append({**row, "t": start.strftime("%Y-%m-%dT%H:%M:%SZ")})
         stamp = msgpack.Timestamp.from_datetime(start)
         self._publish("bars", symbol, {"T": "b", "S": symbol, **row, "t": stamp})
+
+    def show(self, bar: Bar) -> None:
+        super().show(bar)
+        self.bar(bar.symbol, bar.start, bar.prices, bar.volume)
 
     def quote(self, symbol: str, bid: float, ask: float, at: datetime) -> None:
         stamp = msgpack.Timestamp.from_datetime(at)

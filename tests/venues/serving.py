@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from aiohttp import WSMsgType, web
 
+from tests.venues import market
 from tests.venues.book import Book
 from tests.venues.faults import OF_REQUESTS, Fault, Faults
 from tests.venues.journal import Journal
@@ -99,6 +100,11 @@ class Stub:
     def trade(self, symbol: str, price: str | Decimal, size: str | Decimal | None = None) -> None:
         """Let the market trade, from a test's thread."""
         self.call(self.book.trade, symbol, Decimal(price), None if size is None else Decimal(size))
+
+    def show(self, bar: market.Bar) -> None:
+        """Let a minute of the market pass; a subclass tells who has asked for its bars."""
+        for price in bar.prices:
+            self.book.trade(bar.symbol, Decimal(str(price)))
 
     def drop_streams(self) -> None:
         for stream in list(self.streams):
@@ -193,18 +199,16 @@ def serving(stub: Stub, port: int = 0) -> Iterator[Stub]:
 
 
 def serve_by_hand(make: Callable[[Book], Stub], description: str) -> None:
-    """``python -m tests.venues.NAME --port 9001 --journal FILE --price SPY=450``, until Ctrl-C."""
+    """``python -m tests.venues.NAME --port 9001 --journal FILE --price SPY=450 --every 1``, until Ctrl-C."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--journal", type=Path, help="a file for the journal, JSON lines")
     parser.add_argument("--cash", type=Decimal, default=Decimal(100_000))
-    parser.add_argument("--price", action="append", default=[], metavar="SYMBOL=PRICE", help="a first price")
+    market.add_options(parser)
     options = parser.parse_args()
     book = Book(Journal(options.journal), cash=options.cash)
-    for text in options.price:
-        symbol, _, price = text.partition("=")
-        book.trade(symbol, Decimal(price))
+    for symbol, price in market.first_prices(options).items():
+        book.trade(symbol, Decimal(str(price)))
     with serving(make(book), options.port) as stub:
         print(f"listening at {stub.url}; POST {stub.url}{CONTROL}/trade {{symbol, price}} lets the market trade")
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        market.serve(options, lambda bar: stub.call(stub.show, bar))
