@@ -14,7 +14,7 @@ from django.test import override_settings
 from access.models import AuditEntry
 from access.principals import cli_principal
 from risk import kill_switch
-from trading import actions, ledger, releases, supervisor, tasks
+from trading import actions, host, ledger, releases, supervisor, tasks
 from trading.engine.records import Kind, Record
 from trading.lease import Lease, LeaseKeeper, claim, give_away
 from trading.ledger import LeaseLost
