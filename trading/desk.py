@@ -6,12 +6,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from opentelemetry import trace
 
-from brokers.base import IAsyncBrokerage, VenuePosition
+from brokers.base import IAsyncBrokerage
 from risk.conditions import Conditions, refusal, unheld
 from risk.gate import OrderGate, Verdict
 from risk.halts import Place
@@ -26,16 +25,14 @@ from trading.engine.verbs import is_exit
 from trading.feeds.signs import FeedSigns
 from trading.journal import Journal
 from trading.lease import Lease
-from trading.sharing import SharedAccount
+from trading.reconciling.compare import own
+from trading.reconciling.session import Reconciliation
 from trading.standing import Standing
+from trading.withdrawing import Withdrawals
 
 log = logging.getLogger(__name__)
 tracer = trace.get_tracer("alphaswarm.trading")
 
-#: How long an order is asked to be cancelled again, how long one asking may take, and the pause between two.
-CANCEL_TIMEOUT = 10.0
-CANCEL_CALL_TIMEOUT = 3.0
-CANCEL_RETRY = 0.5
 #: A venue that has not answered by then leaves it unknown whether it has the order.
 SUBMIT_TIMEOUT = 15.0
 
@@ -49,9 +46,8 @@ class OrderDesk:
     ``place`` is where the run belongs, for scoped halts. Through a gate that is closed by a kill which flattens, the
     exits leave that the engine was told to flatten by, and nothing else.
 
-    Cancels never wait for anything: they leave beside whatever else is under way, be it a commit that waits for the
-    database or an order that waits for the venue. ``on_trouble`` is told of an error that nobody awaits, ``wake`` is
-    set when the engine has halted, or goes on to leave its positions.
+    Cancels never wait for anything, see `Withdrawals`. ``on_trouble`` is told of an error that nobody awaits, ``wake``
+    is set when the engine has halted, or goes on to leave its positions.
     """
 
     def __init__(
@@ -82,25 +78,41 @@ class OrderDesk:
         brokerage.may_leave = self._may_leave
         self.conditions = Conditions()
         self.standing = Standing(str(lease.run_id), engine, brokerage, self.conditions, signs)
-        self._shared = SharedAccount() if brokerage.shared else None
+        self.withdrawals = Withdrawals(
+            engine, brokerage, journal, self.standing, attributes=attributes, drain=self.drain
+        )
+        self._reconciliation: Reconciliation | None = None
+        if brokerage.shared:
+            self._reconciliation = Reconciliation(
+                lease.run_id, engine, brokerage, tell=self._take, send=self.place, post=self._post
+            )
+            self.standing.also = self._reconciliation.trouble
         self._connected = False
-        self._heard = asyncio.Event()
-        self._listener: asyncio.Task[None] | None = None
-        self._canceller: asyncio.Task[None] | None = None
-        self._watcher: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
-    async def open(self) -> None:
+    async def open(self, pending: Sequence[Effect] = ()) -> None:
+        """Connect, and trade only once ledger and venue have been compared. ``pending`` is what an owner of the run
+        that was lost had decided and may not have done."""
+        together = self._reconciliation
+        if together is not None:
+            await together.recall()
         await self._brokerage.connect_async()
         self._connected = True
-        if self._shared is not None:
-            self._shared.begin(await self._positions())
-        self._listener = asyncio.create_task(self._listen())
-        self._watcher = asyncio.create_task(self.standing.watch())
+        self.drain()
+        await self._journal.commit()
+        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self.standing.watch())]
+        if together is None:
+            await self.place(pending)
+        else:
+            await together.begin(pending)
+            self._tasks.append(asyncio.create_task(together.watch()))
 
     async def close(self) -> None:
-        for task in (self._listener, self._canceller, self._watcher):
-            if task is not None:
-                task.cancel()
+        for task in self._tasks:
+            task.cancel()
+        self.withdrawals.close()
+        if self._reconciliation is not None:
+            self._reconciliation.close()
         try:
             await self._brokerage.close_async()
         except Exception:
@@ -126,7 +138,7 @@ class OrderDesk:
     async def _withdraw(self, order: OrderRecord) -> None:
         """A cancel that the strategy wants. One that the venue did not take leaves the order as it was."""
         self._journal.post()
-        [error] = await self._cancel([order])
+        [error] = await self.withdrawals.ask([order])
         if error is not None:
             self._tell(order, UpdateKind.CANCEL_REFUSED, f"the venue was not reached: {_words(error)}")
 
@@ -218,15 +230,19 @@ class OrderDesk:
             self._take(await self._brokerage._order_event_queue.get())
             # What came together is written together.
             self.drain()
-            try:
-                self._journal.post()
-            except Exception as error:
-                self._on_trouble(error)
+            self._post()
+
+    def _post(self) -> None:
+        try:
+            self._journal.post()
+        except Exception as error:
+            self._on_trouble(error)
 
     def _take(self, update: VenueUpdate) -> None:
-        if self._shared is not None and self._shared.takes(update):
+        if self._reconciliation is not None and self._reconciliation.takes(update):
             return
         try:
+            self._note_left(update)
             self._engine.on_update(update)
         except Exception as error:
             # What follows in the queue may be a fill: it is heard, and the session ends by this.
@@ -234,97 +250,37 @@ class OrderDesk:
             self._on_trouble(error)
         if self._engine.halted or self._engine.leaving:
             self._wake.set()
-        self._heard.set()
+        self.withdrawals.heard()
 
-    # Cancels.
+    def _note_left(self, update: VenueUpdate) -> None:
+        """An order that the venue tells of has left, also where the owner that sent it was lost before it could say."""
+        order = self._engine.orders.get(update.client_order_id) if isinstance(update, OrderUpdate) else None
+        if order is not None and order.status is OrderStatus.INTENDED:
+            self._engine.on_submitted(order)
 
     def cancel_open(self, reason: str) -> asyncio.Task[None]:
         """Begin to cancel all that is open, unless that is under way; the task ends when it is, or in doubt."""
-        if self._canceller is None or self._canceller.done():
-            effects = self._engine.cancel_open(reason)
-            self._canceller = asyncio.create_task(self._cancel_until_done(effects, reason))
-        return self._canceller
-
-    async def _cancel_until_done(self, effects: Sequence[Cancel], reason: str) -> None:
-        """Ask again until nothing is open; what is pending is committed as the cancels leave."""
-        give_up = time.monotonic() + CANCEL_TIMEOUT
-        while True:
-            await self.cancel_all(effects)
-            again = time.monotonic() + CANCEL_RETRY
-            while self._engine.open_orders() and (left := again - time.monotonic()) > 0:
-                await self.hear(left)
-            if not self._engine.open_orders() or time.monotonic() > give_up:
-                return
-            effects = self._engine.cancel_open(reason)
-
-    async def cancel_all(self, cancels: Sequence[Cancel]) -> None:
-        """Ask the venue once for all of them; what is pending is committed as they leave, in one append with what a
-        venue that answers at once has said."""
-        asking = asyncio.create_task(self._cancel([cancel.order for cancel in cancels]))
-        await asyncio.sleep(0)
-        self.drain()
-        self._journal.post()
-        await asking
-        self.drain()
-        self._journal.post()
+        return self.withdrawals.cancel_open(reason)
 
     def expect_no_bars(self) -> None:
         """Tell the venue that no bar will come any more."""
         self._brokerage.expect_no_bars()
 
-    async def hear(self, seconds: float) -> None:
-        """Wait until the venue has said something, but no longer than this."""
-        self._heard.clear()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._heard.wait(), seconds)
-
-    async def _cancel(self, orders: Sequence[OrderRecord]) -> Sequence[BaseException | None]:
-        """Ask the venue once for all; for each, why it did not take it."""
-        if not orders:
-            return []
-        errors: Sequence[BaseException | None]
-        try:
-            async with asyncio.timeout(CANCEL_CALL_TIMEOUT):
-                errors = await self._brokerage.cancel_orders_async(orders)
-        except Exception as error:
-            # Whatever it is, they may be asked for again.
-            errors = [error] * len(orders)
-        for order, found in zip(orders, errors, strict=True):
-            if found is not None:
-                log.warning("cancel of order %s was not taken: %s", order.id, _words(found))
-                self.standing.heard(found)
-        return errors
-
-    # The venue's books.
-
     async def differences(self) -> list[str]:
         """What the venue says is held and owned, where it is not what the ledger says.
 
-        The money of a shared account is not compared.
+        Of a shared account that is what concerns the run's symbols; its money is everybody's.
         """
         if not self._connected:
             return []
         portfolio = self._engine.portfolio
+        if self._reconciliation is not None:
+            return await self._reconciliation.differences(portfolio.positions)
         try:
-            positions = await self._positions()
-            if self._shared is not None:
-                return self._shared.differences(positions, portfolio.positions.values())
-            account = await self._brokerage.query_account_async()
+            positions = await self._brokerage.query_positions_async()
+            return own(positions, await self._brokerage.query_account_async(), portfolio)
         except Exception as error:
             return [f"the venue's books could not be read: {_words(error)}"]
-        held = {one.symbol: one.qty for one in positions}
-        ours = {symbol: position.qty for symbol, position in portfolio.positions.items() if position.qty}
-        found = [
-            f"{symbol}: the venue holds {held.get(symbol, 0)}, the ledger {ours.get(symbol, 0)}"
-            for symbol in sorted(held.keys() | ours.keys())
-            if held.get(symbol, 0) != ours.get(symbol, 0)
-        ]
-        if account.cash != portfolio.cash:
-            found.append(f"cash: the venue has {account.cash}, the ledger {portfolio.cash}")
-        return found
-
-    async def _positions(self) -> list[VenuePosition]:
-        return await self._brokerage.query_positions_async()
 
 
 def _words(error: BaseException) -> str:

@@ -9,7 +9,8 @@ from typing import Final
 
 from risk.gate import OrderGate, Verdict
 from risk.halts import Halt, Halts, Place
-from trading.desk import CANCEL_CALL_TIMEOUT, CANCEL_RETRY, CANCEL_TIMEOUT, OrderDesk
+from trading import withdrawing
+from trading.desk import OrderDesk
 from trading.endings import KILLED, Ending, killed
 from trading.engine.effects import Cancel
 from trading.engine.engine import Engine
@@ -88,7 +89,7 @@ class Heed:
     async def withdrawn(self) -> None:
         """Wait for cancels that a halt has asked for, a while: what is on its way out is not decided on anew."""
         if self._withdrawals:
-            await asyncio.wait(self._withdrawals, timeout=CANCEL_CALL_TIMEOUT)
+            await asyncio.wait(self._withdrawals, timeout=withdrawing.CANCEL_CALL_TIMEOUT)
 
     async def flatten(self) -> list[str] | None:
         """Where the kill asks for it, close what is held; what is held all the same, in words. None: nothing to do.
@@ -110,7 +111,7 @@ class Heed:
                     await desk.place(effects)
                     effects = engine.go_on()
                 if engine.portfolio.held:
-                    await desk.hear(left)
+                    await desk.withdrawals.hear(left)
                     effects = engine.go_on()
         return [f"{position.qty} {symbol} still held" for symbol, position in engine.portfolio.held.items()]
 
@@ -125,12 +126,12 @@ class Heed:
             task.add_done_callback(self._withdrawals.discard)
 
     async def _withdraw_until_done(self, cancels: Sequence[Cancel]) -> None:
-        give_up = time.monotonic() + CANCEL_TIMEOUT
+        give_up = time.monotonic() + withdrawing.CANCEL_TIMEOUT
         while cancels and time.monotonic() < give_up:
-            await self._desk.cancel_all(cancels)
-            again = time.monotonic() + CANCEL_RETRY
+            await self._desk.withdrawals.cancel_all(cancels)
+            again = time.monotonic() + withdrawing.CANCEL_RETRY
             while (cancels := _open(cancels)) and (left := again - time.monotonic()) > 0:
-                await self._desk.hear(left)
+                await self._desk.withdrawals.hear(left)
 
     def _note_halt(self, halt: Halt, symbols: Sequence[str] = ()) -> None:
         data = {"code": "halted", "scope": halt.scope.value, "target": halt.target, "symbols": list(symbols)}

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -18,6 +18,7 @@ from uuid import UUID
 import msgspec
 
 from brokers.base import IAsyncBrokerage, VenueAccount
+from brokers.observing import StreamHealth
 from risk.account_limits import Opening
 from risk.alerts import raise_alert
 from risk.conditions import Conditions
@@ -63,12 +64,15 @@ class Standing:
         self, run_id: str, engine: Engine, brokerage: IAsyncBrokerage, conditions: Conditions, signs: FeedSigns | None
     ) -> None:
         self.degraded = ""
+        #: What else is not well, in a sentence.
+        self.also: Callable[[], str] = lambda: ""
         self._run = run_id
         self._engine = engine
         self._brokerage = brokerage
         self._account = brokerage.account
         self._conditions = conditions
         self._signs = signs
+        self._stream = StreamHealth(brokerage.venue)
         self._book: AccountBook | None = book() if self._account else None
 
     async def grant(self, orders: Sequence[OrderRecord]) -> Denial | None:
@@ -131,6 +135,7 @@ class Standing:
                     log.exception("run %s could not look at its venue", self._run)
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
+            self._stream.end()
             if self._book is not None:
                 self._book.forget(self._account, self._run)
 
@@ -139,12 +144,12 @@ class Standing:
         troubles = [] if self._conditions.blocked is None else [self._conditions.blocked.message]
         if self._book is not None:
             healthy = self._brokerage.updates_healthy
+            self._stream.show(healthy)
             self._book.updates(self._account, self._run, healthy)
             if not healthy:
                 troubles.append("the venue's order updates are not flowing")
             figures = await self._ask()
-            if figures.trouble:
-                troubles.append(figures.trouble)
+            troubles += [trouble for trouble in (figures.trouble, self.also()) if trouble]
         self._tell("; ".join(troubles))
 
     def _read_signs(self) -> None:

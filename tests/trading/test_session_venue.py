@@ -9,26 +9,25 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from brokers.base import VenuePosition
 from risk.halts import Scope
 from tests.engine.builders import Script, bar, buy, fill, sell, update
 from tests.risk.waiting import eventually
 from tests.trading.sessions import LOW, Frames, Venue, ends, feed_of, minutes, run, session, statuses
-from trading import desk, ledger
+from trading import ledger, withdrawing
 from trading.connections import connect
 from trading.engine.errors import Fatal, Rejected, Transient, Unknown
 from trading.engine.linked import bracket, one_cancels_other, one_triggers_other
 from trading.engine.orders import CancelRequest, ReplaceRequest
-from trading.engine.updates import ExternalOrder, UpdateKind
+from trading.engine.updates import UpdateKind
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(desk, "CANCEL_TIMEOUT", 1.0)
-    monkeypatch.setattr(desk, "CANCEL_CALL_TIMEOUT", 0.2)
-    monkeypatch.setattr(desk, "CANCEL_RETRY", 0.02)
+    monkeypatch.setattr(withdrawing, "CANCEL_TIMEOUT", 1.0)
+    monkeypatch.setattr(withdrawing, "CANCEL_CALL_TIMEOUT", 0.2)
+    monkeypatch.setattr(withdrawing, "CANCEL_RETRY", 0.02)
 
 
 def test_an_overfill_between_two_bars_ends_it_at_once(house):
@@ -331,51 +330,6 @@ def test_a_venue_that_cannot_be_connected_ends_the_run_with_its_words_alone(hous
     made = session(house, Script([buy(1)]), minutes(1), brokerage=Closed())
     summary = run(made)
     assert (summary.status, summary.reason) == ("failed", "Fatal: no credentials: set THE_VARIABLE")
-
-
-class Shared(Venue):
-    """A venue whose account others trade in too."""
-
-    shared = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.theirs = Decimal(7)
-
-    async def query_positions_async(self):
-        ours = {one.symbol: one.qty for one in self.query_positions()}
-        return [VenuePosition("SPY", ours.get("SPY", Decimal(0)) + self.theirs)]
-
-    def trade_by_hand(self, name: str, qty: str) -> None:
-        self.say(ExternalOrder(name, 1, buy(int(qty)), name, "placed by other hands"))
-        self.say(update(UpdateKind.ACCEPTED, name))
-        self.say(fill(name, qty, "100", f"{name}-e1"))
-        self.theirs += Decimal(qty)
-
-
-def test_what_others_do_in_a_shared_account_is_none_of_the_runs(house):
-    venue, frames = Shared(), Frames()
-    made = session(
-        house,
-        Script([buy(2)]),
-        lambda wake: feed_of(minutes(2), then=lambda: venue.trade_by_hand("venue-9", "3"))(wake),
-        frames=frames,
-        brokerage=venue,
-    )
-    summary = ends(made, frames, "completed")
-    assert (summary.reason, summary.fills, statuses(made)) == ("the feed ended", 1, ["filled"])
-    assert made.engine.qty("SPY") == 2
-
-
-def test_units_of_a_shared_account_that_nothing_explains_are_told_at_the_end(house):
-    venue = Shared()
-    made = session(
-        house,
-        Script([buy(2)]),
-        lambda wake: feed_of(minutes(2), then=lambda: setattr(venue, "theirs", Decimal(8)))(wake),
-        brokerage=venue,
-    )
-    assert "SPY: the venue holds 10, and 9 should be there" in run(made).reason
 
 
 def test_an_order_that_waited_at_the_adapter_is_asked_about_once_more(house):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from brokers.alpaca.adapter import AlpacaBrokerage
@@ -30,6 +31,10 @@ class Shared(Venue):
     @property
     def account(self):
         return "sim-shared"
+
+    def query_account(self):
+        # Each book is an account of its own to its venue.
+        return msgspec.structs.replace(super().query_account(), account=str(id(self)))
 
 
 @pytest.fixture(autouse=True)

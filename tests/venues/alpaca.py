@@ -89,7 +89,7 @@ class AlpacaStub(Stub):
         return web.json_response(
             {
                 "id": "5e4f9fa5-6f07-4f4e-8d1c-0f5b3b0f5b3b",
-                "account_number": "PA-STUB",
+                "account_number": f"PA{book.number}",
                 "status": "ACTIVE",
                 "currency": "USD",
                 "cash": text_of(book.cash),

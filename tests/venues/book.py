@@ -92,7 +92,7 @@ class Event:
 
 
 class Book:
-    """Orders of one account.
+    """Orders of one account, which no other book has the ``number`` of.
 
     `trade` is the market: a price, and how much of it can be had. Market orders take the last price at once.
     """
@@ -101,6 +101,7 @@ class Book:
         self, journal: Journal | None = None, cash: Decimal = Decimal(100_000), unique_client_ids: bool = True
     ) -> None:
         self.journal = journal or Journal()
+        self.number = uuid4().hex[:8].upper()
         self.cash = cash
         self.orders: dict[str, Order] = {}
         self.positions: dict[str, Decimal] = {}

@@ -198,7 +198,7 @@ class TradierStub(Stub):
         return web.json_response(
             {
                 "balances": {
-                    "account_number": ACCOUNT,
+                    "account_number": f"VA{self.book.number}",
                     "account_type": self.account_type,
                     "total_cash": float(book.cash),
                     "total_equity": float(book.cash + value),

@@ -189,7 +189,7 @@ class TwsStub(MarketData):
 
     def _on_62(self, client: Client, fields: list[str]) -> None:
         for tag, figure in self._account().items():
-            client.send(63, 1, fields[2], ACCOUNT, tag, figure, "USD")
+            client.send(63, 1, fields[2], f"DU{self.book.number}", tag, figure, "USD")
         client.send(64, 1, fields[2])
 
     def _on_7(self, client: Client, fields: list[str]) -> None:

@@ -133,7 +133,8 @@ class Migration(migrations.Migration):
                 ("limit_price", Numeric(blank=True, null=True)),
                 ("filled_qty", Numeric(default=0)),
                 ("before_qty", Numeric(default=0)),
-                ("paid", Numeric(default=0, help_text="Units filled since times their price")),
+                ("paid", Numeric(default=0, help_text="Units filled times their price and multiplier")),
+                ("before_paid", Numeric(default=0, help_text="Of that, what was paid for before_qty")),
                 ("fee", Numeric(default=0)),
                 ("status", CharField(max_length=16)),
                 (

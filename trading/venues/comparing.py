@@ -10,7 +10,7 @@ from typing import Any
 from brokers.base import VenuePosition
 from brokers.sightings import VenueOrder
 from trading.engine.records import plain
-from trading.sharing import ticker_of
+from trading.tickers import ticker_of
 
 Row = dict[str, Any]
 _NOTHING = Decimal(0)
