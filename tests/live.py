@@ -70,18 +70,19 @@ class LiveStack:
 
     def kill_program(self, word: str) -> None:
         """SIGKILL the stack's process that has ``word`` among its arguments, and its children, as a crash would."""
-        for process in self._programs(word):
+        for process in self.programs(word):
             process.kill()
 
     def signal_program(self, word: str, number: int) -> None:
         """Send a signal to the stack's process that has ``word`` among its arguments, and not to its children."""
-        programs = self._programs(word)
+        programs = self.programs(word)
         ids = {process.pid for process in programs}
         for process in programs:
             if process.ppid() not in ids:
                 process.send_signal(number)
 
-    def _programs(self, word: str) -> list[psutil.Process]:
+    def programs(self, word: str) -> list[psutil.Process]:
+        """The stack's processes that have ``word`` among their arguments."""
         found = [process for process in psutil.process_iter(["cmdline"]) if self._is_mine(process, word)]
         assert found, f"no process of this stack has {word} among its arguments"
         return found
@@ -96,7 +97,9 @@ class LiveStack:
 def clean_environment(var: Path, **extra: str) -> dict[str, str]:
     mine = ("ALPHASWARM_", "DATABASE_URL", "REDIS_URL", "OTEL_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
-    return {**inherited, "ALPHASWARM_VAR": str(var), "PYTHON_DOTENV_DISABLED": "1", **extra}
+    # One version for all of a stack's processes, however the code changes meanwhile.
+    fixed = {"ALPHASWARM_VAR": str(var), "ALPHASWARM_VERSION": "0.0.0+tests", "PYTHON_DOTENV_DISABLED": "1"}
+    return {**inherited, **fixed, **extra}
 
 
 def free_port() -> int:

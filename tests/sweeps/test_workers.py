@@ -108,7 +108,7 @@ def test_workers_share_a_sweep_and_none_of_it_is_lost_with_them(
 
 def _processes_of_jobs(stack: LiveStack) -> list[psutil.Process]:
     """The processes that do what the queue of jobs holds: children of a process of the same name."""
-    mine = stack._programs("--queues=jobs")
+    mine = stack.programs("--queues=jobs")
     ids = {one.pid for one in mine}
     return [one for one in mine if one.ppid() in ids]
 

@@ -128,6 +128,8 @@ class Stub:
             return web.Response(text="<html>internal server error</html>", status=500)
         if plan.fault is Fault.GARBAGE:
             return web.Response(text='{"id": ', content_type="application/json")
+        if plan.fault is Fault.BEND:
+            return web.json_response(plan.change(json.loads(_body_of(answer))))
         await asyncio.sleep(plan.seconds)
         if plan.fault is Fault.SWALLOW and request.transport is not None:
             request.transport.abort()
@@ -141,12 +143,16 @@ class Stub:
             self.book.trade(body["symbol"], Decimal(str(body["price"])), None if size is None else Decimal(str(size)))
         elif verb == "fault":
             self.faults.plan(**body)
+        elif verb == "clear-faults":
+            self.faults.clear()
         elif verb == "drop-streams":
             self.drop_streams()
         elif verb == "end-day":
             self.book.end_day()
         else:
-            return web.json_response({"message": f"{verb} is none of trade, fault, drop-streams, end-day"}, status=404)
+            return web.json_response(
+                {"message": f"{verb} is none of trade, fault, clear-faults, drop-streams, end-day"}, status=404
+            )
         return web.json_response({"ok": True})
 
     async def _journal(self, request: web.Request) -> web.Response:
@@ -170,6 +176,11 @@ class Stub:
             with suppress(asyncio.CancelledError, ConnectionError):
                 await pump
         return socket
+
+
+def _body_of(answer: web.StreamResponse) -> bytes:
+    assert isinstance(answer, web.Response) and isinstance(answer.body, bytes)
+    return answer.body
 
 
 @contextmanager
@@ -205,8 +216,9 @@ def serve_by_hand(make: Callable[[Book], Stub], description: str) -> None:
     parser.add_argument("--journal", type=Path, help="a file for the journal, JSON lines")
     parser.add_argument("--cash", type=Decimal, default=Decimal(100_000))
     market.add_options(parser)
+    parser.add_argument("--forgetful", action="store_true", help="take the same client order id again and again")
     options = parser.parse_args()
-    book = Book(Journal(options.journal), cash=options.cash)
+    book = Book(Journal(options.journal), cash=options.cash, unique_client_ids=not options.forgetful)
     for symbol, price in market.first_prices(options).items():
         book.trade(symbol, Decimal(str(price)))
     with serving(make(book), options.port) as stub:

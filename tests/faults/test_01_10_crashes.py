@@ -1,0 +1,81 @@
+"""A worker that dies at the worst of moments, and a venue that does not answer: every order exactly once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.faults.stack import RECOVERY_SECONDS, Rig
+from tests.faults.venue import venue
+
+faults = pytest.mark.faults
+
+
+def dies_and_goes_on(stack: Rig, point: str) -> None:
+    """A worker is killed at a point; its run goes on by itself, in another process."""
+    run_id = stack.start(stack.venue.trading())
+    stack.has_sent(run_id, 3)
+    token = stack.row(run_id, "fencing_token")
+    stack.hits(stack.arm(point))
+    assert stack.goes_on(run_id) < RECOVERY_SECONDS
+    assert stack.row(run_id, "fencing_token") > token
+    stack.stop(run_id)
+
+
+@faults
+def test_01_killed_after_the_intent_and_before_the_send(stack: Rig) -> None:
+    dies_and_goes_on(stack, "intended")
+
+
+def test_02_killed_after_the_send_and_before_the_acknowledgement_is_booked(stack: Rig) -> None:
+    dies_and_goes_on(stack, "sent")
+
+
+@faults
+def test_03_killed_after_the_acknowledgement_and_before_its_commit(stack: Rig) -> None:
+    dies_and_goes_on(stack, "before-order.accepted")
+
+
+@faults
+def test_04_killed_after_a_fill_and_before_its_commit(stack: Rig) -> None:
+    dies_and_goes_on(stack, "before-order.filled")
+
+
+@faults
+@pytest.mark.parametrize("fault", ["swallow", "error", "garbage"])
+def test_05_06_an_answer_that_is_lost_or_cannot_be_read_is_never_a_second_order(stack: Rig, fault: str) -> None:
+    run_id = stack.start(stack.venue.trading())
+    stack.has_sent(run_id, 2)
+    stack.venue.fault(fault, times=3)
+    stack.goes_on(run_id, 30)
+    stack.stop(run_id)
+
+
+@faults
+@pytest.mark.parametrize("point", ["intended", "sent"])
+def test_09_at_a_venue_that_would_take_an_order_twice_it_takes_each_once(
+    stack: Rig, tmp_path: Path, point: str
+) -> None:
+    with venue(tmp_path, "--forgetful") as forgetful:
+        own, stack.venue = stack.venue, forgetful
+        try:
+            dies_and_goes_on(stack, point)
+            stack.oracle.check()
+        finally:
+            stack.venue = own
+            stack.runs.clear()
+
+
+@faults
+def test_10_twenty_crashes_in_a_row_under_load(stack: Rig) -> None:
+    runs = [stack.start(stack.venue.trading()) for _ in range(2)]
+    for crash in range(20):
+        run_id = runs[crash % 2]
+        stack.goes_on(run_id, 60)
+        os.kill(stack.owner(run_id), signal.SIGKILL)
+    for run_id in runs:
+        stack.goes_on(run_id, 60)
+        stack.stop(run_id)
