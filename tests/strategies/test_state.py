@@ -43,9 +43,10 @@ class Interrupted(IStrategy):
 
 
 def recipe_of(strategy):
-    """A shipped recipe that trades by it: each strategy has one."""
+    """A shipped recipe that trades by it, on bars of its own: each strategy has one."""
     recipes = (load_named(file.stem) for file in sorted(FOLDER.glob("*.yaml")))
-    return next(recipe for recipe in recipes if recipe.strategy.cls == strategy)
+    own = (recipe for recipe in recipes if recipe.brokerage.cls == "SimulatedBrokerage")
+    return next(recipe for recipe in own if recipe.strategy.cls == strategy)
 
 
 def ran(recipe, after):

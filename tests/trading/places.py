@@ -38,7 +38,7 @@ class Market(ABC):
     @abstractmethod
     def brokerage(self) -> dict[str, Any]: ...
 
-    #: The recipe in configs/paper, the first symbol of its universe, and what leads it here.
+    #: The recipe in configs/paper, and the first symbol of its universe.
     shipped: tuple[str, str]
 
     @property
@@ -78,7 +78,7 @@ class Market(ABC):
 
 class Alpaca(Market):
     wrong = {"api_key": "wrong"}
-    shipped = ("configs/venues/alpaca_mean_rev.yaml", "AAPL")
+    shipped = ("configs/paper/alpaca_mean_rev.yaml", "AAPL")
 
     @property
     def addresses(self):
@@ -101,7 +101,7 @@ class Alpaca(Market):
 
 class Tws(Market):
     wrong = {"client_id": 7}
-    shipped = ("configs/venues/ibkr_mean_rev.yaml", "SPY")
+    shipped = ("configs/paper/ibkr_mean_rev.yaml", "SPY")
 
     @property
     def addresses(self):
