@@ -1,18 +1,23 @@
 """Figures for Prometheus, asked of the database, Redis and the gate at each scrape.
 
-Nothing is counted in a process, so it does not matter which of several answers. A source that does not answer leaves
-its figures out, and `alphaswarm_source_up` says so.
+What processes count themselves, the calls to venues, they count in files that any of them can add up. So it does not
+matter which of several answers. A source that does not answer leaves its figures out, and `alphaswarm_source_up` says
+so.
 """
 
 import logging
+import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import redis
+from django.conf import settings
 from django.db import Error
 from django.db.models import Count
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from alphaswarm_site import heartbeat
@@ -21,6 +26,8 @@ from trading.engine.orders import OPEN_STATUSES
 from trading.models import Mode, Order, Run, RunStatus
 
 log = logging.getLogger(__name__)
+
+_KEPT_SECONDS = 3600
 
 
 def exposition() -> bytes:
@@ -40,6 +47,7 @@ class _Figures(Collector):
             up.add_metric([name], float(bool(found)))
             yield from found
         yield up
+        yield from _counted()
 
     def describe(self) -> Iterable[Metric]:
         return []  # not known without asking, and nothing to clash with
@@ -81,6 +89,30 @@ def _queues() -> Iterator[Metric]:
             waiting.add_metric([queue], length)
             alive.add_metric([queue], float(living[queue]))
     yield from (waiting, alive)
+
+
+def _counted() -> Iterable[Metric]:
+    """What all processes have counted. The counts of one that is gone stay for an hour, what it had under way does
+    not."""
+    folder = settings.STACK.counts
+    for file in folder.glob("*.db"):
+        if not _is_alive(int(file.stem.rpartition("_")[2])):
+            age = time.time() - file.stat().st_mtime
+            if file.stem.startswith("gauge_") or age > _KEPT_SECONDS:
+                file.unlink(missing_ok=True)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(folder))
+    return registry.collect()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 SOURCES: dict[str, Callable[[], Iterator[Metric]]] = {

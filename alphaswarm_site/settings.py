@@ -1,5 +1,6 @@
 """The one settings file. What differs between installations comes from the environment or from `.env`."""
 
+import os
 import sys
 
 from dotenv import load_dotenv
@@ -15,6 +16,9 @@ load_dotenv(BASE_DIR / ".env")
 STACK = StackPaths.from_environment()
 SERVERS = ServerUrls.find(STACK)
 ALPHASWARM_VAR = STACK.var
+# Prometheus' client looks for it as it is imported, by whatever counts first.
+STACK.counts.mkdir(parents=True, exist_ok=True)
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(STACK.counts)
 # Read as the process starts, so that it is the code that runs, whatever lies on the disk by then.
 PROGRAM_VERSION = environment.text("ALPHASWARM_VERSION") or program_version(BASE_DIR)
 

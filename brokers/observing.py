@@ -46,10 +46,10 @@ _seconds = Histogram(
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 _connections = Counter("alphaswarm_broker_connections", "How often streams of order updates have come up", ["venue"])
-_healthy = Gauge(
-    "alphaswarm_broker_updates_healthy",
-    "Sessions whose order updates are flowing",
-    ["venue"],
+_streams = Gauge(
+    "alphaswarm_broker_streams",
+    "Sessions by whether the order updates of their venue are flowing",
+    ["venue", "state"],
     multiprocess_mode="livesum",
 )
 _inside: ContextVar[bool] = ContextVar("inside a call to a venue", default=False)
@@ -66,6 +66,29 @@ def observed(cls: type, suffix: str = "") -> None:
 def came_up(venue: str) -> None:
     """Count that the stream of a venue's order updates has come up."""
     _connections.labels(venue).inc()
+
+
+class StreamHealth:
+    """What figures tell of one session's stream of order updates."""
+
+    def __init__(self, venue: str) -> None:
+        self._venue = venue
+        self._state = ""
+
+    def show(self, healthy: bool) -> None:
+        self._enter("up" if healthy else "down")
+
+    def end(self) -> None:
+        self._enter("")
+
+    def _enter(self, state: str) -> None:
+        if state == self._state:
+            return
+        if self._state:
+            _streams.labels(self._venue, self._state).dec()
+        if state:
+            _streams.labels(self._venue, state).inc()
+        self._state = state
 
 
 def _seen(call: str, method: Callable[..., Any]) -> Callable[..., Any]:

@@ -73,6 +73,11 @@ class StackPaths:
         return self.var / "stopping"
 
     @property
+    def counts(self) -> Path:
+        """What each process has counted, in files of its own that a scrape of /metrics adds up."""
+        return self.var / "counts"
+
+    @property
     def secret_key(self) -> Path:
         return self.var / "secret_key"
 

@@ -1,30 +1,45 @@
+import asyncio
 import json
+import os
+import shutil
 import time
+from dataclasses import replace
 from urllib.request import urlopen
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from prometheus_client.parser import text_string_to_metric_families
 
 from access import actions
 from access.principals import cli_principal
 from alphaswarm_site import health, heartbeat
+from brokers.sim import SimulatedBrokerage
 from risk import places
 from risk.gate_file import GateFile
+from trading.models import Release
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def everything_there():
-    """A fresh gate, and for each queue a worker's heartbeat and no message that another test has left."""
+    """A fresh gate, and for each queue a worker's heartbeat and no message that another test has left.
+
+    Answers with Redis and the workers.
+    """
     GateFile(places.gate()).write(1, False, time.monotonic_ns() + 10**9)
     with heartbeat.client() as server:
-        server.delete(*heartbeat.QUEUES)
-        for queue in heartbeat.QUEUES:
-            server.set(f"worker:{queue}", 1, px=heartbeat.KEPT_MS)
-        yield server
-        server.delete(*(f"worker:{queue}" for queue in heartbeat.QUEUES))
+        server.delete(*heartbeat.QUEUES, *(f"process:{process.name}" for process in heartbeat.living(server)))
+        workers = {
+            queue: heartbeat.Process(f"worker-{queue}@here", settings.PROGRAM_VERSION, 1, (queue,))
+            for queue in heartbeat.QUEUES
+        }
+        for worker in workers.values():
+            worker.say(server)
+        yield server, workers
+        for worker in workers.values():
+            worker.withdraw(server)
     places.gate().unlink()
 
 
@@ -51,7 +66,7 @@ def test_alive_is_not_ready(client):
 def test_ready_names_every_part(client, everything_there):
     document = client.get("/readyz").json()
     assert document["status"] == "ready"
-    assert list(document["parts"]) == ["database", "migrations", "redis", "gatekeeper", "workers"]
+    assert list(document["parts"]) == ["database", "migrations", "redis", "gatekeeper", "workers", "versions"]
     assert missing(client) == []
 
 
@@ -61,14 +76,28 @@ def test_a_stale_gate_is_not_ready(client, everything_there):
 
 
 def test_a_queue_without_a_worker_is_not_ready(client, everything_there):
-    everything_there.delete("worker:jobs")
+    server, workers = everything_there
+    workers["jobs"].withdraw(server)
     assert missing(client) == ["workers"]
     assert "jobs" in client.get("/readyz").json()["parts"]["workers"]["detail"]
 
 
+def test_processes_of_different_versions_are_not_ready_and_named(client, everything_there):
+    server, workers = everything_there
+    replace(workers["live"], version="0.0.9+old").say(server)
+    assert missing(client) == ["versions"]
+    assert "worker-live@here is 0.0.9+old" in client.get("/readyz").json()["parts"]["versions"]["detail"]
+
+
+def test_a_web_process_of_another_version_than_the_stack_says_so(client, everything_there, settings):
+    Release.objects.create(version="0.2.0+new")
+    assert missing(client) == ["versions"]
+    assert f"who answers is {settings.PROGRAM_VERSION}" in client.get("/readyz").json()["parts"]["versions"]["detail"]
+
+
 def test_without_redis_it_is_not_ready(client, everything_there, settings):
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
-    assert missing(client) == ["redis", "workers"]
+    assert missing(client) == ["redis", "workers", "versions"]
 
 
 def test_a_migration_that_is_not_applied_is_not_ready(client, everything_there):
@@ -103,6 +132,20 @@ def test_a_source_that_is_away_leaves_the_others(client, settings):
     found = figures(client)
     assert found["alphaswarm_source_up", "queues"] == 0
     assert found["alphaswarm_source_up", "runs"] == 1
+
+
+def test_calls_to_venues_are_told_by_outcome_and_those_of_ended_processes_for_an_hour(client, settings):
+    asyncio.run(SimulatedBrokerage().query_positions_async())
+    key = ("alphaswarm_broker_calls_total", "query_positions", "ok", "sim")
+    [ours] = settings.STACK.counts.glob(f"counter_{os.getpid()}.db")
+    ended = settings.STACK.counts / "counter_4194304.db"
+    before = figures(client)[key]
+    assert before >= 1
+    shutil.copy(ours, ended)
+    assert figures(client)[key] > before
+    os.utime(ended, (0, 0))
+    assert figures(client)[key] == before
+    assert not ended.exists()
 
 
 @pytest.mark.parametrize("elsewhere", [{"REMOTE_ADDR": "192.0.2.1"}, {"headers": {"X-Forwarded-For": "192.0.2.1"}}])

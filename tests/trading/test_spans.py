@@ -16,6 +16,7 @@ NAMES = {
     "paper.session.run",
     "paper.session.bar",
     "paper.session.submit_order",
+    "broker.connect",
     "broker.submit_order",
     "broker.cancel_order",
     "broker.query_positions",
