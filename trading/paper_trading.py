@@ -111,7 +111,7 @@ class PaperTradingSession:
         self._silence = Silence(engine, self._wake, self._now, listens=not event_time)
         self._ending: Ending | None = None
         self._resumed_for: str | None = None
-        self._draining = start.ending is not None
+        self._draining = False
         self._leaving = False
         self._failure: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -271,24 +271,25 @@ class PaperTradingSession:
         self._is_over()
 
     def _begin(self) -> None:
-        """Record that the run trades from here on, or again; how it was ending already, it ends."""
+        """Record that the run trades from here on, or again; one that was ending already ends as it was to."""
         start = self._start
         if not start.resumed:
             started_at = datetime.now(UTC).isoformat()
             self._journal.record(self._status("running", started_at=started_at, interval=self._interval))
             return
-        self._journal.record(self._status("running", resumed=True, num_bars=start.bars))
-        self._journal.post()
+        status = "running" if self.engine.reducing is None else "reducing"
+        self._journal.record(self._status(status, resumed=True, num_bars=start.bars))
         equity = self.engine.equity
         self._show("equity.update", plain(equity), self._now(), **account_of(self.engine, equity), resumed=True)
-        self._failure = start.failure
+        if start.failure is not None:
+            self._fail(start.failure)
         if start.ending is not None:
             self._end(start.ending)
 
     async def _go_on(self) -> None:
         """Do what the run was about to do when its owner was lost, and look at it where it had not been looked at."""
         start = self._start
-        await self._desk.place(start.pending)
+        await self._desk.take_up(start.pending)
         if start.unmarked is not None:
             await self._pursue(self._mark(start.unmarked.time))
         await self._pursue(self.engine.go_on())
