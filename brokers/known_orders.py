@@ -88,6 +88,10 @@ class KnownOrders:
             self._names[venue_order_id] = client_order_id
             self._ids[client_order_id] = venue_order_id
 
+    def name_of(self, venue_order_id: str) -> str | None:
+        """Whose order the venue knows by this id; None while it has not been seen."""
+        return self._names.get(venue_order_id)
+
     def id_of(self, order: OrderRecord) -> str | None:
         """The venue's id of an order, None while it has not been seen there."""
         return self._ids.get(order.client_order_id) or order.venue_order_id

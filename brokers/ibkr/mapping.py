@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -37,8 +38,10 @@ _STATES: Final = {
 }
 
 #: Of an error's code: what it says about the order or the connection that it names.
-REJECTS: Final = frozenset({110, 200, 201, 203, 321, 354})
+REJECTS: Final = frozenset({103, 110, 200, 201, 203, 321, 354})
 CANCEL_FAILED: Final = frozenset({135, 161, 10147, 10148})
+#: About an order that goes on, or of what its status tells anyway.
+_NOTICES: Final = frozenset({202, 399, 404, 434, 492, 10167, 10349})
 TAKEN_CLIENT_ID: Final = 326
 CONNECTION_LOST: Final = frozenset({1100, 2110})
 CONNECTION_BACK: Final = frozenset({1101, 1102})
@@ -100,6 +103,9 @@ def order(record: OrderRecord, account: str = "") -> dict[str, Any]:
         "outsideRth": record.extended_hours,
         "account": account,
     }
+    if record.group:
+        # 2: what one fills is taken from the others, never more than one at a time at the exchange.
+        fields |= {"ocaGroup": record.group, "ocaType": 2}
     if record.limit_price is not None:
         fields["lmtPrice"] = float(record.limit_price)
     aux = record.stop_price if record.stop_price is not None else record.trail_amount
@@ -131,6 +137,11 @@ def state(status: str, reason_code: int = 0) -> UpdateKind | None:
     return UpdateKind.REJECTED if kind is UpdateKind.CANCELLED and reason_code in REJECTS else kind
 
 
+def is_notice(code: int) -> bool:
+    """Whether an error's code asks for nothing: the order that it names goes on, or has ended as was wanted."""
+    return code in _NOTICES or 2100 <= code < 2200
+
+
 def halt(tick: float) -> str | None:
     """Why a symbol does not trade, empty where it does; None where the tick does not tell."""
     return _HALTS.get(int(tick), "halt") if tick >= 0 else None
@@ -153,7 +164,7 @@ def _optional(value: float) -> Decimal | None:
     return figure(value) if abs(value) < UNSET else None
 
 
-def symbol(contract_: Any, spelled: dict[str, str]) -> str:
+def symbol(contract_: Any, spelled: Mapping[str, str]) -> str:
     """A contract's symbol as the run spells it."""
     if contract_.secType == "OPT":
         expiry = str(contract_.lastTradeDateOrContractMonth)[2:8]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from brokers.ibkr import mapping
@@ -17,7 +17,7 @@ from trading.engine.errors import Fatal, Transient
 if TYPE_CHECKING:
     from ib_insync import Contract, Order, Trade
 
-__all__ = ["Contract", "IbThread", "Trade"]
+__all__ = ["Contract", "IbThread", "Order", "Trade"]
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class IbThread:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
         self._refused = ""
+        self._one = asyncio.Lock()
         self._under_way: set[asyncio.Task[None]] = set()
         self._library: Any = self.call(self._load())
         self.ib: Any = self.call(self._make())
@@ -85,6 +86,14 @@ class IbThread:
             said = error or type(error).__name__
             hint = "Start TWS or the gateway with its API on, and check ALPHASWARM_IBKR_HOST and ALPHASWARM_IBKR_PORT."
             raise Transient(f"ibkr cannot be reached at {host}:{port}: {said}. {hint}") from error
+
+    async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
+        """The answer to a question of which the library can keep but one at a time; raises `Transient`."""
+        async with self._one:
+            try:
+                return await asyncio.wait_for(question(), CALL_SECONDS)
+            except TimeoutError:
+                raise Transient(f"ibkr did not answer within {CALL_SECONDS:g} s") from None
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin something in the loop that nobody waits for."""

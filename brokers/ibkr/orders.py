@@ -1,0 +1,268 @@
+"""The orders of a run at Interactive Brokers: sent, changed, cancelled, and what the venue shows of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from brokers.ibkr import mapping
+from brokers.ibkr.changes import Change, filled, is_done
+from brokers.ibkr.contracts import Contracts
+from brokers.ibkr.executions import Executions
+from brokers.ibkr.wire import IbThread
+from brokers.known_orders import REPLACE_SECONDS, KnownOrders
+from brokers.sightings import VenueOrder
+from trading.engine.bars import to_nanos
+from trading.engine.errors import Rejected, Transient, Unknown
+from trading.engine.orders import OrderRecord
+from trading.engine.updates import OrderUpdate, UpdateKind
+
+if TYPE_CHECKING:
+    from brokers.ibkr.wire import Trade
+
+#: A new order that the gateway has not acknowledged by then is unknown.
+ACKNOWLEDGE_SECONDS: Final = 5.0
+
+
+class Orders:
+    """To be used in the wire's loop alone; ``records`` are the run's orders by their client order ids.
+
+    A cancel that the client library derives from an error is provisional: the order is asked for before it counts.
+    """
+
+    def __init__(
+        self,
+        wire: IbThread,
+        contracts: Contracts,
+        known: KnownOrders,
+        executions: Executions,
+        records: dict[str, OrderRecord],
+        tell: Callable[[Sequence[OrderUpdate]], None],
+        let_go: Callable[..., None],
+    ) -> None:
+        self._wire = wire
+        self._contracts = contracts
+        self._known = known
+        self._executions = executions
+        self._records = records
+        self._tell = tell
+        self._let_go = let_go
+        self._trades: dict[str, Trade] = {}
+        self._errors: dict[int, tuple[int, str]] = {}
+        self._changes: dict[int, Change] = {}
+        self._missed: set[int] = set()
+        ib = wire.ib
+        ib.errorEvent += self._on_error
+        ib.orderStatusEvent += self._on_status
+        ib.openOrderEvent += self._settle
+        ib.execDetailsEvent += lambda trade, fill: self._on_fill(fill)
+        ib.commissionReportEvent += lambda trade, fill, report: executions.commission(fill)
+
+    # What the run wants.
+
+    async def submit(self, orders: Sequence[OrderRecord], fields: Sequence[dict[str, Any]]) -> None:
+        """Send linked orders, a parent before its children; the last one lets all of them go."""
+        contracts = [await self._contracts.find(one.symbol) for one in orders]
+        self._let_go(*orders)
+        numbers = {one.id: self._wire.ib.client.getReqId() for one in orders}
+        for position, (record, contract, names) in enumerate(zip(orders, contracts, fields, strict=True)):
+            placed = self._wire.order(**names, orderId=numbers[record.id], transmit=position == len(orders) - 1)
+            placed.parentId = numbers.get(record.parent_id, 0)
+            self._records[record.client_order_id] = record
+            self._trades[record.client_order_id] = self._wire.ib.placeOrder(contract, placed)
+        await self._acknowledged(self._trades[orders[0].client_order_id])
+
+    async def _acknowledged(self, trade: Trade) -> None:
+        """Return once the gateway has said anything about the order; raises `Rejected` or `Unknown`."""
+        give_up = asyncio.get_running_loop().time() + ACKNOWLEDGE_SECONDS
+        while True:
+            code, text = self._errors.get(trade.order.orderId, (0, ""))
+            if code in mapping.REJECTS:
+                raise Rejected(text)
+            if trade.orderStatus.status not in ("PendingSubmit", "ApiPending"):
+                return
+            await self._wait(give_up, "ibkr has not acknowledged the order")
+
+    async def replace(self, order: OrderRecord, by: OrderRecord, fields: dict[str, Any]) -> None:
+        """Give an open order the terms of ``by``; returns once the venue shows it with them."""
+        trade = self._trades.get(order.client_order_id)
+        if trade is None:
+            raise Transient(f"ibkr has not shown order {order.client_order_id} yet")
+        number, base = trade.order.orderId, filled(trade)
+        if is_done(trade) or number in self._changes:
+            raise Rejected(f"ibkr: order {order.client_order_id} {'has ended' if is_done(trade) else 'is changing'}")
+        fields = {**fields, "orderRef": trade.order.orderRef, "totalQuantity": float(base + by.qty)}
+        wanted = self._wire.order(**fields, orderId=number, parentId=trade.order.parentId)
+        self._let_go(by)
+        self._known.expect(by)
+        self._records[by.client_order_id], self._trades[by.client_order_id] = by, trade
+        self._errors.pop(number, None)
+        change = self._changes[number] = Change(order, by, base, wanted)
+        self._wire.ib.placeOrder(trade.contract, wanted)
+        give_up = asyncio.get_running_loop().time() + ACKNOWLEDGE_SECONDS
+        while not change.done:
+            await self._wait(give_up, "ibkr has not said whether it has changed the order")
+        if change.refused:
+            raise Rejected(change.refused)
+
+    async def _wait(self, give_up: float, otherwise: str) -> None:
+        if not self._wire.ib.isConnected() or asyncio.get_running_loop().time() > give_up:
+            raise Unknown(otherwise)
+        await asyncio.sleep(0.01)
+
+    def cancel(self, order: OrderRecord) -> None:
+        trade = self._trades.get(order.client_order_id)
+        if trade is None:
+            raise Transient(f"ibkr has not shown order {order.client_order_id} yet")
+        self._wire.soon(self._wire.ib.cancelOrder, trade.order)
+
+    # What the venue shows.
+
+    async def all_open(self) -> list[Trade]:
+        found = await self._wire.ask(self._wire.ib.reqAllOpenOrdersAsync)
+        return [trade for trade in found if not is_done(trade)]
+
+    async def look(self) -> None:
+        """Take every open order, of other hands too, and every execution of today."""
+        shown = await self.all_open()
+        for trade in shown:
+            self._settle(trade, self._given_up(trade))
+            self._see(trade)
+        for trade in self._wire.ib.trades():
+            name = self._name(trade.order.permId, trade.order.orderRef)
+            if name in self._records and trade.order.orderId not in self._changes:
+                self._trades[name] = trade
+        await self._take_executions()
+        self._miss({trade.order.permId for trade in shown})
+
+    def _miss(self, shown: set[int]) -> None:
+        """Take what is open no more, without a word that reached us, as cancelled; what it filled, its executions tell.
+
+        Those of other connections are not told here: their fills show in the account's positions.
+        """
+        gone = [trade for trade in self._wire.ib.openTrades() if trade.order.permId not in {0, *shown}]
+        for trade in gone:
+            if trade.order.permId in self._missed and filled(trade) < mapping.figure(trade.order.totalQuantity):
+                trade.orderStatus.status = "Cancelled"
+                self._settle(trade)
+                self._see(trade, "ibkr lists it no longer")
+        self._missed = {trade.order.permId for trade in gone}
+
+    async def _take_executions(self) -> None:
+        for fill in await self._wire.ib.reqExecutionsAsync():
+            self._on_fill(fill)
+            self._executions.commission(fill)
+
+    def _on_error(self, request: int, code: int, text: str, contract: Any) -> None:
+        trade = next((one for one in self._trades.values() if one.order.orderId == request), None)
+        if trade is None:
+            return
+        self._errors[request] = (code, text)
+        if code in mapping.REJECTS and request not in self._changes:
+            self._see(trade)
+        elif not mapping.is_notice(code):
+            self._wire.later(self._confirm(trade, code, text))
+
+    def _on_status(self, trade: Trade) -> None:
+        if trade.orderStatus.status == "Cancelled" and trade.log and trade.log[-1].errorCode not in (0, 202):
+            # The library made this of an error, which comes next; the order may well live.
+            return
+        self._settle(trade)
+        self._see(trade)
+
+    async def _confirm(self, trade: Trade, code: int, reason: str) -> None:
+        """Ask what became of an order after an error about it, about a change of it or about its cancel."""
+        number = trade.order.orderId
+        own = await self._wire.ask(self._wire.ib.reqOpenOrdersAsync)
+        is_open = any(one.order.orderId == number and not is_done(one) for one in own)
+        self._settle(trade, reason)
+        if is_open and code in mapping.CANCEL_FAILED:
+            name = self._name(trade.order.permId, trade.order.orderRef)
+            self._tell([OrderUpdate(UpdateKind.CANCEL_REFUSED, name, _now(), reason=reason)])
+        elif not is_open:
+            await self._take_executions()
+            if filled(trade) < mapping.figure(trade.order.totalQuantity):
+                self._see(trade)
+
+    def _settle(self, trade: Trade, refusal: str = "") -> None:
+        """Whether an order that is to be changed has been, has ended meanwhile, or is not to be changed at all."""
+        change = self._changes.get(trade.order.orderId)
+        if trade.order.clientId != self._wire.ib.client.clientId:
+            return
+        if change is None or not (change.is_made(trade) or is_done(trade) or refusal):
+            return
+        del self._changes[trade.order.orderId]
+        change.done = True
+        if change.is_made(trade):
+            self._take_place(trade, change)
+        else:
+            change.refused = refusal or "ibkr: the order whose place it was to take has ended"
+            self._trades.pop(change.by.client_order_id, None)
+            self._tell([OrderUpdate(UpdateKind.REJECTED, change.by.client_order_id, _now(), reason=change.refused)])
+        for fill in change.held:
+            self._on_fill(fill)
+            self._executions.commission(fill)
+
+    def _given_up(self, trade: Trade) -> str:
+        change = self._changes.get(trade.order.orderId)
+        is_late = change is not None and change.age > REPLACE_SECONDS
+        return "ibkr goes on with the terms of the order whose place it was to take" if is_late else ""
+
+    def _take_place(self, trade: Trade, change: Change) -> None:
+        self._trades.pop(change.order.client_order_id, None)
+        shown = VenueOrder(
+            client_order_id=change.by.client_order_id,
+            venue_order_id=_id_of(trade),
+            state=UpdateKind.ACCEPTED,
+            terms=change.terms,
+            time=_now(),
+        )
+        self._known.replace(shown.venue_order_id, change.order, change.by)
+        self._known.see([shown])
+
+    def _see(self, trade: Trade, reason: str = "") -> None:
+        """Take an order's state. Fills of our own orders come as executions, with the venue's ids and commissions."""
+        order, status = trade.order, trade.orderStatus
+        name = self._name(order.permId, order.orderRef)
+        ours = name in self._records
+        code, text = self._errors.get(order.orderId, (0, "")) if ours else (0, "")
+        state = mapping.state(status.status, code)
+        if state is None and not (status.filled and not ours):
+            return
+        shown = VenueOrder(
+            client_order_id=name,
+            venue_order_id=_id_of(trade),
+            state=state,
+            terms=mapping.terms(mapping.symbol(trade.contract, self._contracts.spelled), order),
+            time=_now(),
+            filled_qty=Decimal(0) if ours else mapping.figure(status.filled),
+            avg_price=Decimal(0) if ours else mapping.figure(status.avgFillPrice),
+            reason=reason or (text if state is not UpdateKind.ACCEPTED else ""),
+        )
+        self._known.see([shown])
+
+    def _on_fill(self, fill: Any) -> None:
+        execution = fill.execution
+        change = self._changes.get(execution.orderId)
+        name = self._name(execution.permId, execution.orderRef)
+        if name not in self._records:
+            return
+        if change is not None and change.holds(execution):
+            change.held.append(fill)
+        else:
+            self._executions.execution(fill, name)
+
+    def _name(self, permanent: int, reference: str) -> str:
+        """Whose order it is: a changed one keeps the reference of the order whose place it took."""
+        return self._known.name_of(str(permanent)) or reference
+
+
+def _id_of(trade: Trade) -> str:
+    return str(trade.order.permId or f"{trade.order.clientId}/{trade.order.orderId}")
+
+
+def _now() -> int:
+    return to_nanos(datetime.now(UTC))
