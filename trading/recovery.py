@@ -24,11 +24,11 @@ from trading.engine.effects import Effect
 from trading.engine.engine import Engine
 from trading.engine.errors import InvalidValue, TradingError
 from trading.engine.records import LedgerHash
+from trading.folding.driver import ReplayDriver
+from trading.folding.recorded import check_kept, driver_of, events_of
+from trading.folding.tape import Differs, Fact, Tape
 from trading.models import Run
 from trading.parts import Parts
-from trading.replay.driver import ReplayDriver
-from trading.replay.recorded import check_kept, driver_of, events_of
-from trading.replay.tape import Differs, Fact, Tape
 
 
 class CannotResume(TradingError):

@@ -20,10 +20,10 @@ from trading.engine.orders import OrderRecord, OrderStatus
 from trading.engine.records import Kind, Record
 from trading.engine.risk import Denial
 from trading.engine.updates import OrderUpdate, UpdateKind
+from trading.folding.driver import ReplayDriver
+from trading.folding.tape import Tape
 from trading.ledger import Seen
 from trading.ledger.events import encode
-from trading.replay.driver import ReplayDriver
-from trading.replay.tape import Tape
 
 
 class Driven:

@@ -15,14 +15,14 @@ from trading.connections import connect
 from trading.endings import FEED_ENDED, STOPPED
 from trading.engine.errors import InvalidValue
 from trading.feeds.survey import changes
+from trading.folding.driver import ReplayDriver
+from trading.folding.recorded import check_kept, driver_of, events_of, interval_of
+from trading.folding.tape import Difference, Differs, Tape
 from trading.ledger import Seen
 from trading.models import Mode, Run, RunStatus
 from trading.parts import Parts, assemble, assemble_simulated
 from trading.queries import ACTIVE
 from trading.recipes import parse
-from trading.replay.driver import ReplayDriver
-from trading.replay.recorded import check_kept, driver_of, events_of, interval_of
-from trading.replay.tape import Difference, Differs, Tape
 
 
 @dataclass(frozen=True)

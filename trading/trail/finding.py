@@ -21,12 +21,12 @@ from trading.engine.bars import Bar, to_datetime, to_nanos
 from trading.engine.errors import InvalidValue, TradingError
 from trading.engine.memory import saved
 from trading.engine.records import plain
+from trading.folding.driver import ReplayDriver
+from trading.folding.recorded import driver_of, events_of
+from trading.folding.tape import Differs, Tape
 from trading.models import Mode, Order, Run, RunStatus
 from trading.queries import ACTIVE
-from trading.replay.driver import ReplayDriver
-from trading.replay.recorded import driver_of, events_of
 from trading.replay.report import bars_of, check, parts_of
-from trading.replay.tape import Differs, Tape
 from trading.rows import moment
 from trading.trail import told
 from trading.trail.steps import BarTrail, OrderTrail, Stage, Step, Trail

@@ -11,10 +11,10 @@ from brokers.sim import SimulatedBrokerage
 from trading.engine.engine import Engine
 from trading.engine.errors import InvalidValue
 from trading.engine.records import Kind
+from trading.folding.driver import ReplayDriver
+from trading.folding.tape import Tape
 from trading.models import Run
 from trading.parts import Parts
-from trading.replay.driver import ReplayDriver
-from trading.replay.tape import Tape
 
 _EVENTS: Final = "SELECT seq, kind, payload::text FROM ledger_events WHERE run_id = %s ORDER BY seq"
 _KEPT: Final = "SELECT coalesce(sum(count), 0), coalesce(max(first + count), 0) FROM run_bars WHERE run_id = %s"

@@ -15,9 +15,9 @@ from trading.engine.engine import Engine
 from trading.engine.errors import TradingError
 from trading.engine.orders import OrderStatus
 from trading.engine.records import Kind, LedgerHash
+from trading.folding.tape import Fact, Tape
+from trading.folding.told import denial, told
 from trading.ledger import Seen
-from trading.replay.tape import Fact, Tape
-from trading.replay.told import denial, told
 
 #: Later than every event.
 END: Final = 2**63 - 1
@@ -70,7 +70,7 @@ class ReplayDriver:
         return [*map(Cancel, asked), *orders]
 
     def run(self, bars: Iterable[Seen], ending: str | None = None) -> None:
-        """Raises `trading.replay.tape.Differs` at the first difference.
+        """Raises `trading.folding.tape.Differs` at the first difference.
 
         ``ending`` is the reason for which a backtest cancelled what was open at its end; a session has recorded its
         own.
@@ -112,12 +112,12 @@ class ReplayDriver:
         self.unmarked = bar
         self._may_mark = self._placed and seen.marked is None
         self._follow(END if self._may_mark else seen.marked, inside=True)
-        self._send_the_rest()
-        if not self._may_mark and not self._queue:
+        left = self._left_behind()
+        if not self._may_mark and not left:
             self._mark()
             if not self._placed:
                 self._follow(None, inside=True)
-                self._send_the_rest()
+                self._left_behind()
 
     def _mark(self) -> None:
         bar, self.unmarked = self.unmarked, None
@@ -208,12 +208,18 @@ class ReplayDriver:
             self._cancel(self._cancelling)
             self._read_on()
 
-    def _send_the_rest(self) -> None:
-        """Orders that were to leave by now and of which nothing is recorded: a difference, unless the record ends."""
-        if self._queue and not self._tape.is_over:
+    def _left_behind(self) -> bool:
+        """Whether orders that were to leave by now did not, for the record ends; raises `Differs` where it goes on.
+
+        At a venue that goes on without the run they may leave at any time, once it was asked for them.
+        """
+        if not self._queue or self._venue is None:
+            return False
+        if not self._tape.is_over:
             effect = self._queue[0]
             self.engine.on_submitted(effect.by if isinstance(effect, Replace) else effect.order)
             self._tape.differ(self.engine.records[0])
+        return True
 
     def _settle(self) -> None:
         """Do the effects that wait for nobody: ask for cancels, forget orders that have ended before they were sent."""

@@ -9,7 +9,7 @@ from trading.engine.orders import OrderRequest, OrderType, Side, TimeInForce
 from trading.engine.records import Kind
 from trading.engine.risk import Denial
 from trading.engine.updates import STATE_AFTER, CashUpdate, ExternalOrder, OrderUpdate, UpdateKind, VenueUpdate
-from trading.replay.tape import Fact
+from trading.folding.tape import Fact
 
 _KINDS: Final = {
     Kind.ORDER_FILLED: UpdateKind.FILL,
