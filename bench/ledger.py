@@ -1,21 +1,22 @@
-"""How many orders a second go through the ledger, with 1, 20 and 100 runs in a commit, and how long a bulk takes.
+"""How many orders a second go through the ledger, with 1, 20 and 100 runs in a commit, how long a bulk takes, and what
+`alphaswarm ledger verify` takes of time and memory: `python -m bench.ledger --events 100000 1000000`.
 
 An order is two commits: its intent alone, then submitted, accepted and filled together. The runs that it writes stay in
-the ledger, so give it one of its own:
-ALPHASWARM_VAR=/tmp/scratch .venv/bin/python bench/ledger.py
+the ledger, so give it one of its own: `ALPHASWARM_VAR=/tmp/scratch`.
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from bench import figures
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alphaswarm_site.settings")
 
 import django
@@ -28,7 +29,7 @@ from trading.connections import connect  # noqa: E402
 from trading.engine.orders import OrderRecord, OrderStatus, OrderType, Side, TimeInForce  # noqa: E402
 from trading.engine.portfolio import Portfolio  # noqa: E402
 from trading.engine.records import Fill, Kind, Record  # noqa: E402
-from trading.models import Mode, Run  # noqa: E402
+from trading.models import LedgerEvent, Mode, Run  # noqa: E402
 
 SECONDS = 4.0
 BULK_ORDERS = 6_250
@@ -108,13 +109,39 @@ def bulk_seconds() -> float:
     return time.perf_counter() - started
 
 
+def fill_up(events: int) -> None:
+    """Have as many events in the ledger, in runs of `BULK_ORDERS` orders each."""
+    while LedgerEvent.objects.count() < events:
+        bulk_seconds()
+        ledger.anchor_heads()
+
+
+def verification(table: figures.Figures, events: int) -> None:
+    """The command as a person runs it: a process of its own, whose peak memory the kernel tells."""
+    command = [sys.executable, "manage.py", "ledger", "verify"]
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit("the ledger differs")
+    table.add(f"verify {events:>9,} events", "s", [time.perf_counter() - started])
+    table.add(f"verify {events:>9,} events: peak memory", "MB", [used.ru_maxrss / 1024])
+
+
 def main() -> None:
+    parser = figures.parser(__doc__)
+    parser.add_argument("--events", type=int, nargs="*", default=[], help="verify a ledger of as many, rising")
+    options = parser.parse_args()
+    table = figures.Figures("ledger", options.json)
     with ensure_running():
-        for runs in (1, 20, 100):
-            print(f"{runs:4d} runs a commit: {orders_a_second(runs):8,.0f} orders/s", flush=True)
-        print(f"{BULK_ORDERS * 4:,} records at once: {bulk_seconds():.2f} s", flush=True)
-        report = ledger.verify()
-        print(f"verified {report.events:,} events in {report.seconds:.1f} s: {'ok' if report.ok else 'DIFFERENCES'}")
+        if not options.events:
+            for runs in (1, 20, 100):
+                table.add(f"{runs:>3} runs a commit: orders", "a second", [orders_a_second(runs)])
+            table.add(f"{BULK_ORDERS * 4:,} records at once", "s", [bulk_seconds()])
+        for events in sorted(options.events):
+            fill_up(events)
+            verification(table, LedgerEvent.objects.count())
+    table.show()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """`alphaswarm ledger verify`, as a script sees it."""
 
+import io
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,6 +11,8 @@ from tests.ledger.builders import a_day_of_trading, new_run
 from tests.ledger.test_tampering import tamper
 from trading import ledger
 from trading.management.commands.ledger import Command
+from trading.management.counting import Counting
+from trading.models import LedgerEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,3 +66,61 @@ def test_json_is_one_document(alphaswarm, run, tampered):
 def test_an_unknown_run_is_bad_input(alphaswarm):
     assert alphaswarm("verify", "0" * 32)[0] == 2
     assert alphaswarm("verify", "not-an-id")[0] == 2
+
+
+def test_with_since_only_runs_that_have_grown_are_read_again(run):
+    written = LedgerEvent.objects.filter(run=run).count()
+    assert ledger.verify(since=datetime.now(UTC) + timedelta(hours=1)).events == 0
+    other = new_run()
+    ledger.append_now(other.id, a_day_of_trading(other))
+    since = LedgerEvent.objects.filter(run=other).first().recorded_at
+    report = ledger.verify(since=since)
+    assert (report.ok, report.runs, report.events) == (True, 1, written)
+
+
+def test_with_since_the_anchors_of_all_are_checked_all_the_same(run, alphaswarm):
+    tamper("UPDATE ledger_events SET hash = sha256(hash) WHERE run_id = %s", run.id)
+    code, printed = alphaswarm("verify", "--since", "2999-01-01", "--json")
+    assert (code, {each["check"] for each in json.loads(printed.out)["differences"]}) == (1, {"anchor"})
+
+
+def test_a_copy_is_written_and_checked_by_the_command(run, alphaswarm, tmp_path):
+    code, printed = alphaswarm("export", str(run.id), "--out", str(tmp_path / "copy"), "--format", "csv", "--json")
+    assert (code, json.loads(printed.out)["rows"]["fills"]) == (0, 2)
+    assert alphaswarm("verify", "--export", str(tmp_path / "copy"))[0] == 0
+    (tmp_path / "copy" / "fills.csv").write_text("")
+    assert alphaswarm("verify", "--export", str(tmp_path / "copy"))[0] == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["export", "--out", "x"],
+        ["export", "0" * 32, "--out", "x"],
+        ["export", "--all", "--out", "/"],
+        ["export", "--all", "--out", "x", "--from", "yesterday"],
+        ["export", "--all", "--out", "x", "--from", "2024-01-02", "--to", "2024-01-02"],
+        ["verify", "--export", "/"],
+    ],
+)
+def test_what_cannot_be_done_is_bad_input(alphaswarm, wrong):
+    assert alphaswarm(*wrong)[0] == 2
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])
+def test_progress_tells_rate_and_time_left(stream):
+    counting = Counting("events", stream)
+    counting(0, 10)
+    assert stream.getvalue() == ""
+    counting._started, counting._next = counting._started - 10, 0
+    counting(4_000, 10_000)
+    told = stream.getvalue()
+    assert "40%  4,000 of 10,000 events  400 a second  0:15 left" in told
+    assert ("[############..................]" in told) == stream.isatty()
+    counting.close()
+    assert stream.getvalue().endswith("\r\033[K" if stream.isatty() else "left\n")

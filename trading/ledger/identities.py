@@ -12,25 +12,26 @@ from trading.engine.instruments import instrument_of
 from trading.engine.records import Kind
 from trading.ledger.tables import Cursor
 
+_ONLY: Final = "(%(runs)s::uuid[] IS NULL OR run_id = ANY(%(runs)s::uuid[]))"
 #: Money that one unit of price of a symbol is worth, where it is not one.
 _MULTIPLIER: Final = "coalesce((%(multipliers)s::jsonb ->> symbol)::numeric, 1)"
-_SYMBOLS: Final = "SELECT DISTINCT symbol FROM positions WHERE %(run)s::uuid IS NULL OR run_id = %(run)s::uuid"
+_SYMBOLS: Final = f"SELECT DISTINCT symbol FROM positions WHERE {_ONLY}"
 _TRADED: Final = f"""
     SELECT run_id, symbol, count(*) AS fills, sum(fee) AS fees,
            sum(CASE side WHEN 'buy' THEN qty ELSE -qty END) AS held,
            sum(CASE side WHEN 'buy' THEN qty ELSE -qty END * price) * {_MULTIPLIER} AS paid
-      FROM fills WHERE %(run)s::uuid IS NULL OR run_id = %(run)s::uuid GROUP BY run_id, symbol
+      FROM fills WHERE {_ONLY} GROUP BY run_id, symbol
 """
 _POSITIONS: Final = f"""
     SELECT coalesce(t.run_id, p.run_id), coalesce(t.symbol, p.symbol), coalesce(t.held, 0), p.qty
       FROM ({_TRADED}) t
-      FULL JOIN (SELECT * FROM positions WHERE %(run)s::uuid IS NULL OR run_id = %(run)s::uuid) p
+      FULL JOIN (SELECT * FROM positions WHERE {_ONLY}) p
         ON p.run_id = t.run_id AND p.symbol = t.symbol
      WHERE coalesce(t.held, 0) IS DISTINCT FROM p.qty ORDER BY 1, 2
 """
 _PAID: Final = f"""
     SELECT run_id, sum((payload -> 'data' ->> 'amount')::numeric) AS earned FROM ledger_events
-     WHERE kind = '{Kind.CASH}' AND (%(run)s::uuid IS NULL OR run_id = %(run)s::uuid) GROUP BY run_id
+     WHERE kind = '{Kind.CASH}' AND {_ONLY} GROUP BY run_id
 """
 _RUNS: Final = f"""
     SELECT r.id, r.num_fills, r.cash, r.final_equity, r.total_pnl, r.final_equity - r.starting_cash,
@@ -45,7 +46,7 @@ _RUNS: Final = f"""
                         sum(qty * coalesce(last_price, 0) * {_MULTIPLIER} - cost) AS unrealized
                    FROM positions GROUP BY run_id) p ON p.run_id = r.id
       LEFT JOIN ({_PAID}) c ON c.run_id = r.id
-     WHERE %(run)s::uuid IS NULL OR r.id = %(run)s::uuid ORDER BY r.id
+     WHERE {_ONLY.replace("run_id", "r.id")} ORDER BY r.id
 """
 
 
@@ -60,13 +61,13 @@ class Imbalance(NamedTuple):
     found: str
 
 
-def imbalances(cursor: Cursor, run_id: UUID | None = None) -> Iterator[Imbalance]:
-    """Where fills, positions, cash and profit of a run disagree.
+def imbalances(cursor: Cursor, runs: list[UUID] | None = None) -> Iterator[Imbalance]:
+    """Where fills, positions, cash and profit of a run disagree; of these runs, or of all.
 
     Sum of fills = position, per symbol; starting cash - paid - fees + what came without a fill = cash; final equity -
     starting cash = total P&L; realised + unrealised (at the last price) - fees + what came without a fill = total P&L.
     """
-    given = {"run": run_id, "multipliers": _multipliers(cursor, run_id)}
+    given = {"runs": runs, "multipliers": _multipliers(cursor, runs)}
     for run, symbol, held, qty in cursor.execute(_POSITIONS, given).fetchall():
         yield Imbalance(run, "positions", symbol, "qty", str(held), str(qty))
     for row in cursor.execute(_RUNS, given).fetchall():
@@ -81,8 +82,8 @@ def imbalances(cursor: Cursor, run_id: UUID | None = None) -> Iterator[Imbalance
                 yield Imbalance(run, "runs", str(run), column, str(expected), str(found))
 
 
-def _multipliers(cursor: Cursor, run_id: UUID | None) -> str:
+def _multipliers(cursor: Cursor, runs: list[UUID] | None) -> str:
     """The multipliers that are not one, by symbol, as JSON."""
-    symbols = [row[0] for row in cursor.execute(_SYMBOLS, {"run": run_id}).fetchall()]
+    symbols = [row[0] for row in cursor.execute(_SYMBOLS, {"runs": runs}).fetchall()]
     multipliers = {symbol: instrument_of(symbol).multiplier for symbol in symbols}
     return msgspec.json.encode({symbol: value for symbol, value in multipliers.items() if value != 1}).decode()

@@ -3,7 +3,7 @@ temporary twins, which PostgreSQL then compares row by row."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -37,7 +37,7 @@ def _comparison(table: str, key: tuple[str, ...], columns: tables.Columns, only:
     """Rows of the real table beside their twins, where any column differs: run, key, twin's and real row as JSON."""
     names = ", ".join(f'"{name}"' for name in columns)
     run = "id" if table == "runs" else "run_id"
-    side = f"SELECT {names} FROM {{}}.{table} WHERE (%(run)s::uuid IS NULL OR {run} = %(run)s::uuid) {only}"
+    side = f"SELECT {names} FROM {{}}.{table} WHERE (%(runs)s::uuid[] IS NULL OR {run} = ANY(%(runs)s::uuid[])) {only}"
     joined = " AND ".join(f'twin."{name}" = real."{name}"' for name in key)
     label = " || ' ' || ".join(f'coalesce(twin."{name}", real."{name}")::text' for name in key if name != "run_id")
     return f"""
@@ -63,25 +63,29 @@ _BEFORE_THE_FIRST_EVENT: Final = """
 
 
 class Rebuild:
-    """Takes the events of one run or of all, in the order of run and seq, and says where the tables differ.
+    """Takes the events of these runs or of all, in the order of run and seq, and says where the tables differ.
 
+    ``tell_impossible`` hears of events that no ledger can hold: run, seq (0 where only their stretch is known) and why.
     Lives inside the caller's transaction, whose search path must lead to the real tables last.
     """
 
-    def __init__(self, cursor: tables.Cursor, run_id: UUID | None = None) -> None:
+    def __init__(
+        self, cursor: tables.Cursor, tell_impossible: Callable[[UUID, int, str], None], runs: list[UUID] | None = None
+    ) -> None:
         self._cursor = cursor
-        self._run = {"run": run_id}
+        self._tell_impossible = tell_impossible
+        self._only = {"runs": runs}
         self._changes: dict[UUID, Changes] = {}
         self._pending = 0
-        self.impossible: list[tuple[UUID, int, str]] = []
         for table in _TWINS:
             cursor.execute(
                 f"CREATE TEMP TABLE {table} (LIKE public.{table} INCLUDING DEFAULTS INCLUDING IDENTITY"
                 " INCLUDING INDEXES) ON COMMIT DROP"
             )
         cursor.execute(
-            "INSERT INTO pg_temp.runs SELECT * FROM public.runs WHERE %(run)s::uuid IS NULL OR id = %(run)s::uuid",
-            self._run,
+            "INSERT INTO pg_temp.runs SELECT * FROM public.runs"
+            " WHERE %(runs)s::uuid[] IS NULL OR id = ANY(%(runs)s::uuid[])",
+            self._only,
         )
         cursor.execute(_BEFORE_THE_FIRST_EVENT)
 
@@ -90,7 +94,7 @@ class Rebuild:
         try:
             changes.apply(seq, kind, payload)
         except (InvalidValue, LookupError, TypeError) as error:
-            self.impossible.append((run_id, seq, f"{type(error).__name__}: {error}"))
+            self._tell_impossible(run_id, seq, f"{type(error).__name__}: {error}")
         self._pending += 1
         if self._pending >= _AT_A_TIME:
             self._write()
@@ -101,7 +105,7 @@ class Rebuild:
             for changes in everything:
                 error = self._failure([changes])
                 if error is not None:
-                    self.impossible.append((UUID(changes.run_id), 0, error))
+                    self._tell_impossible(UUID(changes.run_id), 0, error)
         self._changes.clear()
         self._pending = 0
 
@@ -119,8 +123,9 @@ class Rebuild:
         """Every column of every row that differs, table by table."""
         self._write()
         for table, query in _COMPARISONS.items():
-            for run_id, key, twin, real in self._cursor.execute(query, self._run).fetchall():
-                yield from _columns(table, run_id, key, twin, real)
+            with psycopg.ServerCursor(self._cursor.connection, "mismatches") as rows:
+                for run_id, key, twin, real in rows.execute(query, self._only):
+                    yield from _columns(table, run_id, key, twin, real)
 
 
 def _columns(table: str, run_id: UUID, key: str, twin: str | None, real: str | None) -> Iterator[Mismatch]:

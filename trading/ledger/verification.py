@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,10 +22,10 @@ from trading.ledger.rebuild import Rebuild
 Progress = Callable[[int, int], None]
 
 MOST_LISTED: Final = 1_000
-_PROGRESS_EVERY: Final = 20_000
+_PROGRESS_EVERY: Final = 5_000
 _FETCHED_AT_A_TIME: Final = 5_000
 
-_ONLY: Final = "(%(run)s::uuid IS NULL OR run_id = %(run)s::uuid)"
+_ONLY: Final = "(%(runs)s::uuid[] IS NULL OR run_id = ANY(%(runs)s::uuid[]))"
 _MICROSECONDS: Final = "(extract(epoch FROM {}) * 1000000)::bigint"
 _EVENTS: Final = f"""
     SELECT run_id, seq, kind, {_MICROSECONDS.format("event_time")}, {_MICROSECONDS.format("recorded_at")},
@@ -32,11 +33,16 @@ _EVENTS: Final = f"""
       FROM ledger_events WHERE {_ONLY} ORDER BY run_id, seq
 """
 _HEADS: Final = f"SELECT run_id, seq, hash FROM ledger_heads WHERE {_ONLY} ORDER BY run_id"
+_GROWN_SINCE: Final = """
+    SELECT h.run_id FROM ledger_heads h JOIN ledger_events e ON e.run_id = h.run_id AND e.seq = h.seq
+     WHERE e.recorded_at >= %s
+"""
 _CURVES: Final = f"SELECT run_id, encode(sha256(times || equity), 'hex') FROM equity_curves WHERE {_ONLY}"
-_ANCHORED: Final = f"""
+_ANCHORED: Final = """
     SELECT a.id, a.run_id, a.seq, encode(a.head_hash, 'hex'), encode(e.hash, 'hex') FROM ledger_anchors a
       LEFT JOIN ledger_events e ON e.run_id = a.run_id AND e.seq = a.seq
-     WHERE e.hash IS DISTINCT FROM a.head_hash AND {_ONLY.replace("run_id", "a.run_id")} ORDER BY a.id
+     WHERE e.hash IS DISTINCT FROM a.head_hash
+       AND (%(run)s::uuid IS NULL OR a.run_id = %(run)s::uuid) ORDER BY a.id
 """
 _ANCHORS: Final = f"""
     SELECT id, run_id, seq, head_hash, hash, {_MICROSECONDS.format("created_at")} FROM ledger_anchors ORDER BY id
@@ -47,7 +53,8 @@ _ANCHORS: Final = f"""
 class Difference:
     """Something that is not as it was written.
 
-    ``check`` is chain, head, anchor, rebuild, curve or money; ``row`` names the row within ``table``.
+    ``check`` is chain, head, anchor, rebuild, curve or money, and of an exported copy file, chain or ledger; ``row``
+    names the row within ``table``.
     """
 
     check: str
@@ -89,19 +96,36 @@ class Report:
         return {"ok": self.ok, **asdict(self)}
 
 
-def verify(run_id: UUID | None = None, progress: Progress | None = None) -> Report:
+def verify(run_id: UUID | None = None, progress: Progress | None = None, since: datetime | None = None) -> Report:
     """Check the ledger of one run, or all of it, as it stands at this moment; sessions may go on meanwhile.
 
-    Raises LookupError where there is no such run. The links between anchors are checked only when all is.
+    With ``since`` only runs to which anything was written at or after that time are read again; the anchors of all are
+    checked none the less, so that a verification each night costs what the day has written. Raises LookupError where
+    there is no such run. The links between anchors are checked only when no run is named.
     """
-    started = time.perf_counter()
     with connect() as database:
         database.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        with database.cursor() as cursor:
-            if run_id is not None and not cursor.execute("SELECT FROM runs WHERE id = %s", [run_id]).rowcount:
-                raise LookupError(f"there is no run {run_id}")
-            report = _Verification(database, cursor, run_id, progress).report()
+        report = verify_in(database, run_id, progress, since)
         database.rollback()
+    return report
+
+
+def verify_in(
+    database: psycopg.Connection[Any],
+    run_id: UUID | None = None,
+    progress: Progress | None = None,
+    since: datetime | None = None,
+) -> Report:
+    """`verify` as a transaction sees the ledger that is under way; it must be rolled back, to a savepoint at least."""
+    started = time.perf_counter()
+    with psycopg.Cursor(database) as cursor:
+        if run_id is not None and not cursor.execute("SELECT FROM runs WHERE id = %s", [run_id]).rowcount:
+            raise LookupError(f"there is no run {run_id}")
+        runs = None if run_id is None else [run_id]
+        if since is not None:
+            grown = [row[0] for row in cursor.execute(_GROWN_SINCE, [since])]
+            runs = grown if runs is None else [run for run in runs if run in grown]
+        report = _Verification(database, cursor, run_id, runs, progress).report()
     report.seconds = time.perf_counter() - started
     return report
 
@@ -121,12 +145,14 @@ class _Verification:
         database: psycopg.Connection[Any],
         cursor: psycopg.Cursor[Any],
         run_id: UUID | None,
+        runs: list[UUID] | None,
         progress: Progress | None,
     ) -> None:
         self._database = database
         self._cursor = cursor
         self._run_id = run_id
-        self._run = {"run": run_id}
+        self._runs = runs
+        self._only = {"runs": runs}
         self._progress = progress
         self._report = Report()
         self._tails: dict[UUID, _Tail] = {}
@@ -134,20 +160,21 @@ class _Verification:
 
     def report(self) -> Report:
         # Money and heads first: a rebuild puts its own tables before the real ones.
-        for money in imbalances(self._cursor, self._run_id):
+        for money in imbalances(self._cursor, self._runs):
             self._add("money", *money)
-        heads = self._cursor.execute(_HEADS, self._run).fetchall()
-        rebuild = Rebuild(self._cursor, self._run_id)
+        heads = self._cursor.execute(_HEADS, self._only).fetchall()
+        rebuild = Rebuild(self._cursor, self._tell_impossible, self._runs)
         self._follow_events(rebuild, sum(head[1] for head in heads))
         self._compare_heads(heads)
         self._compare_curves()
         self._compare_anchors()
-        for run, seq, why in rebuild.impossible:
-            self._add("rebuild", run, "ledger_events", f"#{seq}", "*", "a possible event", why, seq)
         for mismatch in rebuild.mismatches():
             self._add("rebuild", *mismatch)
         self._report.runs = len(heads)
         return self._report
+
+    def _tell_impossible(self, run_id: UUID, seq: int, why: str) -> None:
+        self._add("rebuild", run_id, "ledger_events", f"#{seq}", "*", "a possible event", why, seq)
 
     def _add(
         self,
@@ -166,7 +193,7 @@ class _Verification:
     def _follow_events(self, rebuild: Rebuild, total: int) -> None:
         with psycopg.ServerCursor(self._database, "events") as events:
             events.itersize = _FETCHED_AT_A_TIME
-            for run_id, seq, kind, event_time, recorded_at, text, digest in events.execute(_EVENTS, self._run):
+            for run_id, seq, kind, event_time, recorded_at, text, digest in events.execute(_EVENTS, self._only):
                 payload = decode(text) if text.startswith("{") else {}
                 self._follow(run_id, seq, kind, event_time, recorded_at, payload, bytes(digest))
                 rebuild.take(run_id, seq, kind, payload)
@@ -209,14 +236,14 @@ class _Verification:
             self._add("head", run_id, "ledger_heads", str(run_id), "*", "a head", None)
 
     def _compare_curves(self) -> None:
-        stored = dict(self._cursor.execute(_CURVES, self._run).fetchall())
+        stored = dict(self._cursor.execute(_CURVES, self._only).fetchall())
         for run_id in stored.keys() | self._curves.keys():
             right, found = self._curves.get(run_id), stored.get(run_id)
             if right != found:
                 self._add("curve", run_id, "equity_curves", str(run_id), "sha256", right, found)
 
     def _compare_anchors(self) -> None:
-        for number, run_id, seq, anchored, found in self._cursor.execute(_ANCHORED, self._run).fetchall():
+        for number, run_id, seq, anchored, found in self._cursor.execute(_ANCHORED, {"run": self._run_id}).fetchall():
             self._add("anchor", run_id, "ledger_anchors", f"#{number}", "head_hash", anchored, found, seq)
         if self._run_id is not None:
             return
