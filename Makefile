@@ -10,7 +10,7 @@ LOCK := .venv/bin/uv pip compile --universal --python-version 3.11 --generate-ha
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run setup setup-dev test lint lock screenshots bench bench-peers kill-drill
+.PHONY: run setup setup-dev test lint lock screenshots bench bench-peers kill-drill faults
 
 run: setup
 	@exec $(PYTHON) manage.py up --port $(PORT)
@@ -42,6 +42,11 @@ bench-peers: setup-dev
 kill-drill: setup-dev
 	@$(PYTHON) -m bench.kill --sessions $(SESSIONS) --tries $(TRIES)
 	@$(PYTHON) -m bench.kill_scenarios --tries $(TRIES)
+
+# Every fault of docs/reliability.md on a whole stack; within 40 minutes, and it notes there what held.
+faults: setup-dev
+	@report=$$(mktemp) && { timeout 2400 $(PYTHON) -m pytest tests/faults -m "faults or not faults" --numprocesses 0 \
+	  --junitxml $$report; status=$$?; $(PYTHON) -m scripts.promises $$report; exit $$status; }
 
 lock: setup-dev
 	$(LOCK) requirements.in --output-file requirements.txt

@@ -105,7 +105,7 @@ def claim(run_id: UUID) -> Lease | None:
         if row is None:
             _check_version(run_id)
             return None
-        status = {"status": RunStatus.STARTING.value, "owner": wanted["owner"], "version": version}
+        status = {"status": RunStatus.STARTING.value, "owner": wanted["owner"], "version": version, "token": row[0]}
         ledger.append_now(run_id, [Record(Kind.RUN_STATUS, time.time_ns(), data=status)], token=row[0])
     return Lease(run_id, row[0], asked + LEASE_SECONDS, resumes=row[1])
 

@@ -142,13 +142,12 @@ class Oracle:
                 yield f"O6: the ledger of run {run_id} has gaps"
 
     def o7(self) -> Iterator[str]:
-        """A run was begun at most once under each fencing token."""
+        """A run has at most one owner under each fencing token, and each owner a greater one than the one before."""
         for row in self._rows(_RUNS):
-            begun = [
-                one for one in self._events(row["id"], "run.status") if one["payload"]["data"]["status"] == "starting"
-            ]
-            if len(begun) > row["fencing_token"]:
-                yield f"O7: run {row['id']} was begun {len(begun)} times under {row['fencing_token']} tokens"
+            facts = [one["payload"]["data"] for one in self._events(row["id"], "run.status")]
+            tokens = [fact["token"] for fact in facts if fact["status"] == "starting"]
+            if tokens != sorted(set(tokens)) or any(token > row["fencing_token"] for token in tokens):
+                yield f"O7: the owners of run {row['id']} had the tokens {tokens}; it is at {row['fencing_token']}"
 
     # What is asked.
 

@@ -136,12 +136,17 @@ class Rig:
     def owner(self, run_id: str) -> int:
         return int(self.row(run_id, "owner").rpartition(":")[2])
 
-    def settle(self) -> None:
-        """Give back all that a test took, and end what it started, by the kill if need be."""
+    def calm(self) -> None:
+        """Give back all that was taken."""
         for wire in (self.database_wire, self.redis_wire, self.venue.wire):
             wire.restore()
         for file in self.failpoints.iterdir():
-            file.unlink()
+            file.unlink(missing_ok=True)
+        self.venue.clear_faults()
+
+    def settle(self) -> None:
+        """Give back all that a test took, and end what it started."""
+        self.calm()
         open_ = [run for run in self.runs if self.row(run, "status") not in (*ENDED, "interrupted")]
         for run_id in open_:
             self.stack.cli("paper", "stop", str(self.row(run_id, "task_id")))

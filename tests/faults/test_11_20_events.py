@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokers.base import VenuePosition
-from tests.engine.builders import Script, bar, buy, engine, fill, update
+from tests.engine.builders import START, Script, bar, buy, engine, fill, update
 from tests.trading.sessions import LOW, Gatehouse, Venue, feed_of, minutes, row, run, session
 from trading import ledger
 from trading.engine.engine import Engine
 from trading.engine.orders import OrderRecord
-from trading.engine.updates import OrderUpdate, UpdateKind
+from trading.engine.updates import CashUpdate, OrderUpdate, UpdateKind
 from trading.models import Run
 
 in_database = pytest.mark.django_db(transaction=True)
@@ -39,8 +39,11 @@ class Silent(Venue):
         return []
 
 
-def after(house: Gatehouse, *said: tuple[UpdateKind, str]) -> Run:
-    """A run that sent one order of two shares, of which its venue then said all this: kinds, and executions of one."""
+def after(house: Gatehouse, *said: tuple[UpdateKind, str], waits: bool = False) -> Run:
+    """A run that sent one order of two shares, of which its venue then said all this: kinds, and executions of one.
+
+    Its feed ends thereafter, or ``waits``.
+    """
     venue = Silent()
 
     def speak() -> None:
@@ -49,7 +52,10 @@ def after(house: Gatehouse, *said: tuple[UpdateKind, str]) -> Run:
             venue.say(fill(name, 1, LOW, execution) if kind is UpdateKind.FILL else update(kind, name))
 
     made = session(
-        house, Script([buy(2, limit=LOW)]), lambda wake: feed_of(minutes(1), then=speak)(wake), brokerage=venue
+        house,
+        Script([buy(2, limit=LOW)]),
+        lambda wake: feed_of(minutes(1), then=speak, waits=waits)(wake),
+        brokerage=venue,
     )
     run(made)
     assert ledger.verify(made.run_id).ok
@@ -81,7 +87,7 @@ def test_12_a_fill_before_its_acknowledgement_is_booked_in_the_right_order(house
 
 @in_database
 def test_14_an_overfill_is_booked_and_halts(house: Gatehouse) -> None:
-    found = after(house, (ACCEPTED, ""), (FILL, "e1"), (FILL, "e2"), (FILL, "e3"))
+    found = after(house, (ACCEPTED, ""), (FILL, "e1"), (FILL, "e2"), (FILL, "e3"), waits=True)
     assert booked(found) == ("filled", 3, ["e1", "e2", "e3"])
     assert found.status == "halted"
 
@@ -109,6 +115,25 @@ def test_15_a_fill_after_the_kill_is_booked(house: Gatehouse) -> None:
     made = session(house, Script([buy(2, limit=LOW)]), feed, brokerage=venue)
     assert run(made).status == "killed"
     assert booked(row(made)) == ("filled", 2, ["e1"])
+
+
+@in_database
+def test_16_a_correction_is_an_entry_of_its_own_and_the_fill_stays_as_it_was(house: Gatehouse) -> None:
+    venue = Venue()
+
+    def correct() -> None:
+        venue.say(CashUpdate("correction", Decimal("-3.50"), START, "SPY", "execution e1 corrected by e2"))
+
+    feed = feed_of(minutes(3), then=correct)
+    made = session(house, Script([buy(2)]), feed, brokerage=venue)
+    run(made)
+    found = row(made)
+    [fill] = found.fills.all()
+    [entry] = found.events.filter(kind="cash")
+    assert (fill.qty, fill.price) == (2, 101)
+    assert entry.payload["data"]["amount"] == "-3.5"
+    assert found.cash == found.starting_cash - 2 * 101 - Decimal("3.50")
+    assert ledger.verify(made.run_id).ok
 
 
 @pytest.mark.parametrize(

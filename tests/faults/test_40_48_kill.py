@@ -24,16 +24,14 @@ faults = pytest.mark.faults
 @pytest.fixture(autouse=True)
 def released(stack: Rig) -> Iterator[None]:
     yield
-    for wire in (stack.database_wire, stack.redis_wire, stack.venue.wire):
-        wire.restore()
+    stack.calm()
     stack.release()
 
 
 def killed(stack: Rig, runs: list[str]) -> None:
     """Kill, and ask the oracle once every run has ended."""
     engaged = stack.engage()
-    for wire in (stack.database_wire, stack.redis_wire, stack.venue.wire):
-        wire.restore()
+    stack.calm()
     for run_id in runs:
         stack.comes_to(run_id, "killed", "interrupted")
     eventually(lambda: not stack.open_orders(), 60)

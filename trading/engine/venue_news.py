@@ -26,6 +26,8 @@ _CANCEL_REFUSED: Final = UpdateKind.CANCEL_REFUSED
 _PENDING_CANCEL: Final = OrderStatus.PENDING_CANCEL
 _FILLED: Final = OrderStatus.FILLED
 _ORDER_FILLED: Final = Kind.ORDER_FILLED
+#: No venue trades so many units, at such a price or for so much money; what says so is garbled, and exact no more.
+_MOST: Final = Decimal(10**15)
 
 
 class VenueNews:
@@ -89,8 +91,8 @@ class VenueNews:
             return
         qty, price = update.qty, update.price
         # Only what the venue does by itself has no price: an option expires worthless.
-        priced = price.is_finite() and (price > 0 or (order.external and price == 0))
-        if not (priced and update.execution_id and qty.is_finite() and qty > 0 and update.fee.is_finite()):
+        priced = _is_figure(price) or (order.external and price == 0)
+        if not (priced and update.execution_id and _is_figure(qty) and _is_amount(update.fee)):
             raise InvalidValue(f"a fill of order {order.id} that cannot be: {qty} at {price}, {update.execution_id!r}")
         state = self._state
         self._reach(update.time)
@@ -139,7 +141,7 @@ class VenueNews:
         state.records.append(Record(Kind.ORDER_EXTERNAL, told.time, order, reason=told.reason))
 
     def _cash(self, update: CashUpdate) -> None:
-        if not update.amount.is_finite():
+        if not _is_amount(update.amount):
             raise InvalidValue(f"the venue tells of {update.amount} for {update.code}, which is no amount")
         self._reach(update.time)
         portfolio = self._state.portfolio
@@ -162,4 +164,8 @@ def _go_on_filled(order: OrderRecord, filled: Decimal) -> None:
 
 
 def _is_figure(value: Decimal) -> bool:
-    return value.is_finite() and value > 0
+    return value.is_finite() and 0 < value < _MOST
+
+
+def _is_amount(value: Decimal) -> bool:
+    return value.is_finite() and -_MOST < value < _MOST

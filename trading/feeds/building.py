@@ -61,8 +61,10 @@ class BarBuilder:
 
 
 def can_be(bar: Bar) -> bool:
-    """Whether all prices are prices. A figure that is no number would turn every limit off that is held against it."""
-    return all(0 < price < inf for price in (bar.open, bar.high, bar.low, bar.close)) and 0 <= bar.volume < inf
+    """Whether all prices are prices, and none crosses another. A figure that is no number would turn every limit off
+    that is held against it."""
+    opening, closing = sorted((bar.open, bar.close))
+    return 0 < bar.low <= opening <= closing <= bar.high < inf and 0 <= bar.volume < inf
 
 
 def merged(found: Bar | None, part: Bar, start: int) -> Bar:
