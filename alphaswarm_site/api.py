@@ -15,6 +15,7 @@ import trading.account_room.api
 import trading.api
 import trading.bots.api
 import trading.guard.api
+import trading.inbox.api
 import trading.ledger_api
 import trading.oversight.api
 import trading.replay.api
@@ -37,6 +38,7 @@ api.add_router("", trading.account_room.api.router)
 api.add_router("", trading.api.router)
 api.add_router("", trading.bots.api.router)
 api.add_router("", trading.guard.api.router)
+api.add_router("", trading.inbox.api.router)
 api.add_router("", trading.ledger_api.router)
 api.add_router("", trading.oversight.api.router)
 api.add_router("", trading.replay.api.router)

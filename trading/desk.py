@@ -90,9 +90,8 @@ class OrderDesk:
         self._connected = False
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def open(self, pending: Sequence[Effect] = ()) -> None:
-        """Connect, and trade only once ledger and venue have been compared. ``pending`` is what an owner of the run
-        that was lost had decided and may not have done."""
+    async def open(self) -> None:
+        """Connect, and trade only once ledger and venue have been compared."""
         together = self._reconciliation
         if together is not None:
             await together.recall()
@@ -101,11 +100,17 @@ class OrderDesk:
         self.drain()
         await self._journal.commit()
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self.standing.watch())]
-        if together is None:
-            await self.place(pending)
-        else:
-            await together.begin(pending)
+        if together is not None:
+            await together.begin()
             self._tasks.append(asyncio.create_task(together.watch()))
+
+    async def take_up(self, pending: Sequence[Effect]) -> None:
+        """Do what an owner of the run that was lost had decided and may not have done. A venue that goes on without the
+        run is asked first what of it has arrived, while the session trades on."""
+        if self._reconciliation is None:
+            await self.place(pending)
+        elif pending:
+            self._reconciliation.take_up(pending)
 
     async def close(self) -> None:
         for task in self._tasks:

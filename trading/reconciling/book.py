@@ -61,6 +61,12 @@ _OURS: Final = f"""
        AND (o.client_order_id = ANY(%(names)s)
             OR (o.venue_order_id = ANY(%(ids)s) AND (o.status IN ({_OPEN}) OR o.updated_at > %(since)s)))
 """
+_ADOPTED: Final = "SELECT venue_order_id FROM outside_orders WHERE account = %s AND venue_order_id = ANY(%s)"
+#: An order that was sent from here is known by its name until the venue has told its own.
+_NAMED: Final = """
+    UPDATE outside_orders SET venue_order_id = %(id)s
+     WHERE account = %(account)s AND name = %(name)s AND venue_order_id = name AND name <> ''
+"""
 _SHOWN: Final = """
     INSERT INTO outside_orders AS known (account, name, venue_order_id, symbol, ticker, side, type, qty, limit_price,
                                          filled_qty, before_qty, paid, before_paid, fee, status, by, reason, first_seen,
@@ -124,6 +130,7 @@ def booked(database: Database, account: str, orders: Sequence[VenueOrder], since
         cash=made[0] + sum((cash for _, _, cash in others), Decimal(0)),
         orders=[OurOrder(*row) for row in database.execute(_OURS, wanted)],
         runs=frozenset(row[0].hex for row in database.execute(_RUNS, [account, runs])),
+        adopted=frozenset(row[0] for row in database.execute(_ADOPTED, [account, ids])),
     )
 
 
@@ -149,6 +156,7 @@ def record(database: Database, account: str, orders: Iterable[VenueOrder], *, be
             "fee": order.fee,
             "status": _status(order),
         }
+        database.execute(_NAMED, row)
         database.execute(_SHOWN, row)
 
 

@@ -52,13 +52,15 @@ class OurOrder(msgspec.Struct, frozen=True):
 
 class Booked(msgspec.Struct, frozen=True):
     """What the ledger has of an account: units by run and symbol, units by symbol that are nobody's run, money that
-    all of it made or cost, and those of our orders that the venue has shown."""
+    all of it made or cost, those of our orders that the venue has shown, and the venue's ids of orders that a person
+    has adopted or sent."""
 
     held: Mapping[tuple[str, str], Decimal]
     outside: Mapping[str, Decimal]
     cash: Decimal
     orders: Sequence[OurOrder] = ()
     runs: frozenset[str] = frozenset()
+    adopted: frozenset[str] = frozenset()
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -118,7 +120,7 @@ def outside(shown: Shown, booked: Booked) -> list[VenueOrder]:
         for order in shown.orders
         if order.client_order_id not in ours
         and order.venue_order_id not in ours
-        and run_of(order.client_order_id) not in booked.runs
+        and (order.venue_order_id in booked.adopted or run_of(order.client_order_id) not in booked.runs)
     ]
 
 
@@ -175,7 +177,7 @@ def _orders(shown: Shown, booked: Booked) -> Iterator[Found]:
     for order in shown.orders:
         ours = by_name.get(order.client_order_id) or by_id.get(order.venue_order_id)
         run = run_of(order.client_order_id)
-        if ours is None and run in booked.runs:
+        if ours is None and run in booked.runs and order.venue_order_id not in booked.adopted:
             yield _order(order, run, "the ledger has no such order")
         elif ours is not None and not order.is_over and ours.status in FINAL_STATUSES:
             yield _order(order, ours.run, f"the ledger has it as {ours.status}")

@@ -98,6 +98,12 @@ class Looks:
                 log.warning("%s is not compared yet: %s", self._name, error)
                 await asyncio.sleep(1.0)
 
+    async def twice(self) -> list[Found]:
+        """Two looks, one after the other: what does not agree, and is before a person from here on."""
+        if (await self.look()).found:
+            await asyncio.sleep(AGAIN_SECONDS)
+        return (await self.look()).found
+
     async def look_if_due(self) -> None:
         """To be called each second."""
         connections = self._brokerage.connections
@@ -192,7 +198,7 @@ def as_asked(order: VenueOrder) -> OrderRecord:
         signal="",
         external=True,
         status=OrderStatus.ACCEPTED,
-        venue_order_id=order.venue_order_id,
+        venue_order_id=None if order.venue_order_id == order.client_order_id else order.venue_order_id,
     )
 
 

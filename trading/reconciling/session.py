@@ -58,14 +58,16 @@ class Reconciliation:
         loop = asyncio.get_running_loop()
         self._brokerage.recall(await loop.run_in_executor(threads, recalled, self._run_id, self._engine.open_orders()))
 
-    async def begin(self, pending: Sequence[Effect]) -> None:
-        """To be called once what the venue told while it was connected is written: compare, then let leave what is
-        ``pending`` of an owner that was lost. Raises what the venue raises where it tells nothing."""
+    async def begin(self) -> None:
+        """To be called once what the venue told while it was connected is written: compare before the first order.
+        Raises what the venue raises where it tells nothing."""
         self._doubts.doubt()
         self._post()
         await self._looks.begin()
-        if pending:
-            self._pursuit = asyncio.create_task(self._pursue(pending))
+
+    def take_up(self, pending: Sequence[Effect]) -> None:
+        """Let leave what an owner that was lost had decided on, where the venue shows that it has not left."""
+        self._pursuit = asyncio.create_task(self._pursue(pending))
 
     async def _pursue(self, pending: Sequence[Effect]) -> None:
         await self._doubts.pursue(pending)
