@@ -6,13 +6,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from opentelemetry import trace
 
 from brokers.base import IAsyncBrokerage
@@ -20,6 +18,7 @@ from risk.clock import Clock
 from risk.gate import OrderGate
 from risk.halts import Place, Scope
 from risk.watch import GateWatcher
+from trading.closing import Closing
 from trading.desk import OrderDesk
 from trading.endings import FEED_ENDED, STOPPED, Ending, failed, halted
 from trading.engine.bars import Bar, to_nanos
@@ -39,10 +38,6 @@ from trading.summary import RunSummary
 
 log = logging.getLogger(__name__)
 tracer = trace.get_tracer("alphaswarm.trading")
-
-MEASURE_RETRY = 1.0
-#: Many sessions that end at once share a few connections to the database for their figures.
-_reckoners = ThreadPoolExecutor(2, thread_name_prefix="figures")
 
 
 class PaperTradingSession:
@@ -83,7 +78,6 @@ class PaperTradingSession:
         self._gate = gate
         self._watcher = watcher
         self._show = show
-        self._measure = measure
         self._event_time = event_time
         self._flush_every = flush_every
         self._interval = interval
@@ -108,12 +102,11 @@ class PaperTradingSession:
         self._heed = Heed(
             engine, self._desk, gate, place=place, stop_on_kill=stop_on_kill, end=self._end, now=self._now
         )
+        self._closing = Closing(run_id, engine, self._desk, self._heed, self._journal, show, measure, self._now)
         self._silence = Silence(engine, self._wake, self._now, listens=not event_time)
         self._ending: Ending | None = None
         self._resumed_for: str | None = None
-        self._draining = False
         self._leaving = False
-        self._failure: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # Verbs from outside; safe from any thread.
@@ -148,27 +141,20 @@ class PaperTradingSession:
             self._ending = ending
             if self._loop is not None:
                 # At once, whatever the session is waiting for.
-                self._drains(ending)
+                self._closing.drain(ending)
                 self._desk.cancel_open(ending.reason)
 
     def _let_go(self) -> None:
         self._leaving = True
         self._wake.set()
 
-    def _drains(self, ending: Ending) -> None:
-        """Record that the session drains from here on: after which bar, and after which facts."""
-        if not self._draining:
-            self._draining = True
-            data = {"num_bars": self.engine.bars, "ends_as": ending.status}
-            self._journal.record(self._status("draining", ending.reason, **data))
-
     def _fail(self, error: Exception) -> None:
-        if self._failure is None:
-            self._failure = error
+        if self._closing.trouble is None:
+            self._closing.trouble = error
         self._wake.set()
 
     def _resume(self, resumes: int, reason: str) -> None:
-        if resumes > self._lease.resumes and not self._draining:
+        if resumes > self._lease.resumes and not self._closing.draining:
             self._lease.resumes = resumes
             self._resumed_for = reason
             self._wake.set()
@@ -218,7 +204,7 @@ class PaperTradingSession:
                 except Exception as error:
                     log.exception("run %s failed", self.run_id)
                     self._ending = failed(error)
-                return await self._finish(self._ending or self._own_ending(), started)
+                return await self._closing.finish(self._ending or self._own_ending(), started)
             finally:
                 unsubscribe()
                 self._heed.close()
@@ -275,10 +261,10 @@ class PaperTradingSession:
         start = self._start
         if not start.resumed:
             started_at = datetime.now(UTC).isoformat()
-            self._journal.record(self._status("running", started_at=started_at, interval=self._interval))
+            self._journal.record(self._closing.status("running", started_at=started_at, interval=self._interval))
             return
         status = "running" if self.engine.reducing is None else "reducing"
-        self._journal.record(self._status(status, resumed=True, num_bars=start.bars))
+        self._journal.record(self._closing.status(status, resumed=True, num_bars=start.bars))
         equity = self.engine.equity
         self._show("equity.update", plain(equity), self._now(), **account_of(self.engine, equity), resumed=True)
         if start.failure is not None:
@@ -296,8 +282,8 @@ class PaperTradingSession:
         self._journal.post()
 
     def _is_over(self) -> bool:
-        if self._failure is not None:
-            raise self._failure
+        if self._closing.trouble is not None:
+            raise self._closing.trouble
         if self._ending is None and not self.engine.halted and self._leaving:
             raise HandedOver(self.run_id)
         return self._ending is not None or bool(self.engine.halted)
@@ -333,83 +319,6 @@ class PaperTradingSession:
         if engine.bars % self._flush_every == 0:
             self._journal.save_state({**state_of(engine, equity), "degraded": degraded})
         return effects
-
-    # The end.
-
-    async def _finish(self, ending: Ending, started: float) -> RunSummary:
-        engine = self.engine
-        self._drains(ending)
-        await self._desk.cancel_open(ending.reason)
-        # Of many sessions that end at once, all are rid of their orders before one reckons its figures.
-        await self._commit()
-        doubts = await self._flat(ending)
-        doubts += [f"cancel of {order.id} not confirmed" for order in engine.open_orders()]
-        doubts += await self._desk.differences()
-        if doubts:
-            log.error("run %s ends in doubt: %s", self.run_id, doubts)
-        self._show("equity.update", plain(engine.equity), self._now(), **account_of(engine, engine.equity))
-        self._journal.save_state(state_of(engine, engine.equity))
-        await self._commit(final=True)
-        ending = self._judged(ending)
-        summary = RunSummary.of(
-            self.run_id,
-            ending.status,
-            engine,
-            ledger_hash=self._journal.ledger_hash,
-            seconds=time.perf_counter() - started,
-            metrics=await self._measured(),
-            reason="; ".join([ending.reason, *doubts]),
-        )
-        self._journal.record(self._status(ending.status, summary.reason, **summary.columns()))
-        await self._journal.commit()
-        return summary
-
-    async def _flat(self, ending: Ending) -> list[str]:
-        """Close what is held where a kill asks for it; what is held all the same, in words."""
-        held = await self._heed.flatten()
-        if held is None:
-            return []
-        if self.engine.open_orders():
-            # Exits that came to nothing are withdrawn as all else was.
-            self._draining = False
-            self._drains(ending)
-            await self._desk.cancel_open(ending.reason)
-        self._journal.mark(self.engine.now, self.engine.equity, self.engine.cash)
-        return held
-
-    async def _commit(self, final: bool = False) -> None:
-        """Wait for the ledger; what it refuses is told by the session's end."""
-        try:
-            await self._journal.commit(final)
-        except LeaseLost:
-            raise
-        except Exception as error:
-            self._fail(error)
-
-    def _judged(self, ending: Ending) -> Ending:
-        """The ending in the light of what has gone wrong unseen, so that no run is called whole that is not."""
-        if isinstance(self._failure, LeaseLost):
-            raise self._failure
-        if self._failure is None or ending.status == "failed":
-            return ending
-        return failed(self._failure)
-
-    async def _measured(self) -> dict[str, Any]:
-        """The figures of the equity curve; like the ledger, they wait for a database that is away."""
-        while True:
-            try:
-                return await asyncio.get_running_loop().run_in_executor(_reckoners, self._measure)
-            except psycopg.OperationalError as error:
-                log.warning("run %s waits for its figures: %s", self.run_id, error)
-                await asyncio.sleep(MEASURE_RETRY)
-            except Exception:
-                log.exception("run %s ends without figures", self.run_id)
-                return {}
-
-    # Small things.
-
-    def _status(self, status: str, reason: str = "", **columns: Any) -> Record:
-        return Record(Kind.RUN_STATUS, self._now(), reason=reason, data={"status": status, "reason": reason, **columns})
 
     def _now(self) -> int:
         return self.engine.now if self._event_time and self.engine.now else to_nanos(datetime.now(UTC))

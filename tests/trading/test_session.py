@@ -198,7 +198,7 @@ def test_an_owner_that_was_fenced_off_writes_and_sends_no_more(house):
 
 
 def test_figures_wait_for_a_database_that_is_away_and_never_cost_the_final_row(house, monkeypatch):
-    monkeypatch.setattr("trading.paper_trading.MEASURE_RETRY", 0.01)
+    monkeypatch.setattr("trading.closing.MEASURE_RETRY", 0.01)
     answers = [psycopg.OperationalError("away"), psycopg.OperationalError("away")]
 
     def measure():

@@ -121,6 +121,8 @@ def test_a_session_of_a_worker_outlives_the_streams_and_is_stopped_by_the_kill(l
     assert [entry["status"] for entry in market.journal("end")] == ["canceled", "canceled"]
     assert fills_of(trader, run_id) == filled(market.journal("fill"))
     assert len(market.journal("order")) == 3
+    replayed = trader.post(f"/paper/runs/{run_id}/replay").json()
+    assert replayed["same"], replayed["difference"]
 
 
 @pytest.mark.parametrize("market", ["alpaca", "ibkr"], indirect=True)
