@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from brokers.base import STARTING_CASH, Recalled, VenueAccount, VenueFill, VenuePosition
 from brokers.known_orders import KnownOrders, has_terms
+from brokers.listing import Unreadable, listed
 from brokers.pacing import RateLimit
 from brokers.rest_calls import TIMEOUT, RestCalls
 from brokers.sightings import VenueOrder, execution_name
@@ -32,14 +33,6 @@ log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 1.0
 #: Without a good poll for so long, the venue's word on orders counts as missing.
 STALE_SECONDS: Final = 5.0
-
-
-class Unreadable(Transient):
-    """Some orders of a list cannot be read; ``shown`` are those that can."""
-
-    def __init__(self, message: str, shown: Sequence[VenueOrder]) -> None:
-        super().__init__(message)
-        self.shown = shown
 
 
 class RestBrokerage(RestCalls, ThreadedBrokerage):
@@ -218,15 +211,7 @@ class RestBrokerage(RestCalls, ThreadedBrokerage):
 
     def _listed(self, pace: Callable[[], None] | None = None) -> list[VenueOrder]:
         body = self._call("GET", self._orders_path, pace=pace)
-        shown, trouble = [], None
-        for row in self._read(self._rows, body):
-            try:
-                shown.append(self._read(self._parse_order, row))
-            except Transient as error:
-                trouble = error
-        if trouble is not None:
-            raise Unreadable(str(trouble), shown) from trouble
-        return shown
+        return listed(self.venue, self._read(self._rows, body), self._parse_order)
 
     def query_fills(self, since: int) -> list[VenueFill]:
         """Each order's fills in one, by its sums: a venue that lists its executions says how."""

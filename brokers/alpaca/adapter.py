@@ -16,6 +16,7 @@ from brokers.alpaca import mapping
 from brokers.alpaca.terms import DUPLICATE_ID, HINT, Refusal
 from brokers.base import STARTING_CASH, Recalled, VenueAccount, VenueClock, VenueFill, VenuePosition
 from brokers.known_orders import KnownOrders
+from brokers.listing import Unreadable, listed
 from brokers.pacing import RateLimit
 from brokers.sightings import VenueOrder
 from brokers.threaded import ThreadedBrokerage
@@ -34,6 +35,8 @@ T = TypeVar("T")
 LIVE_URL: Final = "https://api.alpaca.markets"
 CALLS_PER_MINUTE: Final = 200
 _FIRST_EVENTS_SECONDS: Final = 15.0
+#: Without a good look at the venue's list for so long, its word on orders counts as missing.
+STALE_SECONDS: Final = 5.0
 #: The most that Alpaca lists at once of orders and of account activities.
 _MOST_ORDERS: Final = 500
 _PAGE: Final = 100
@@ -72,6 +75,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
         self._poll_seconds = poll_seconds
         self._known = KnownOrders(self.venue, self.tell)
         self._since = to_nanos(datetime.now(UTC))
+        self._seen_at = 0.0
         self._closing = threading.Event()
         self._poller: threading.Thread | None = None
         self._rest: Rest | None = None
@@ -81,7 +85,9 @@ class AlpacaBrokerage(ThreadedBrokerage):
 
     @property
     def updates_healthy(self) -> bool:
-        return self._stream is not None and self._stream.up
+        """Whether events flow, and what the venue lists can be read."""
+        is_up = self._stream is not None and self._stream.up
+        return is_up and time.monotonic() - self._seen_at < STALE_SECONDS
 
     def reach(self) -> None:
         if not all(self._credentials[:2]):
@@ -96,7 +102,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
         from brokers.alpaca.wire import Stream
 
         self.query_account()
-        self._stream = Stream(*self._credentials, self._urls[1], self._on_event, self._reconcile)
+        self._stream = Stream(*self._credentials, self._urls[1], self._on_event, self._come_up)
         self._stream.start()
         give_up = time.monotonic() + _FIRST_EVENTS_SECONDS
         while not self._stream.up:
@@ -151,8 +157,8 @@ class AlpacaBrokerage(ThreadedBrokerage):
             self._known.name(str(row["id"]), order.client_order_id)
             for venue_order_id, name in mapping.names_of_legs(row, linked).items():
                 self._known.name(venue_order_id, name)
-            self._known.see(mapping.orders_of([row]))
-        except (KeyError, TypeError, ValueError) as error:
+            self._known.see(map(mapping.order_of, mapping.rows_of([row])))
+        except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise Unknown(f"alpaca gave an answer that cannot be read: {error!r}") from error
 
     def _found(self, order: OrderRecord, error: VenueError) -> Any:
@@ -215,8 +221,8 @@ class AlpacaBrokerage(ThreadedBrokerage):
         return self._read(mapping.order_of, row)
 
     def query_orders(self, since: int | None = None) -> list[VenueOrder]:
-        wanted = {"status": "all"} if since is None else {"status": "all", "after": mapping.instant(since)}
-        return self._listed(wanted, urgent=True)
+        after = {} if since is None else {"after": mapping.instant(since)}
+        return self._listed({"status": "all", **after}, urgent=True)
 
     def query_fills(self, since: int) -> list[VenueFill]:
         """Alpaca's account activities, which name an order's execution by the quantity that it reached, as the order's
@@ -245,22 +251,34 @@ class AlpacaBrokerage(ThreadedBrokerage):
     def _on_event(self, data: dict[str, Any]) -> None:
         self._known.see([mapping.order_of(data["order"])])
 
+    def _come_up(self) -> None:
+        self._reconcile()
+        self.came_up()
+
     def _reconcile(self) -> None:
-        """Take every order since this adapter was made, and all that are open."""
+        """Take all orders that are open, and every one since this adapter was made or the run's first one."""
+        trouble: Unreadable | None = None
         for query in ({"status": "open"}, {"status": "all", "after": mapping.instant(self._since)}):
-            self._known.see(self._listed(query))
+            try:
+                self._known.see(self._listed(query))
+            except Unreadable as error:
+                self._known.see(error.shown)
+                trouble = error
+        if trouble is not None:
+            raise trouble
+        self._seen_at = time.monotonic()
 
     def _listed(self, query: dict[str, Any], urgent: bool = False) -> list[VenueOrder]:
         """Every order that the query finds, page by page, oldest first."""
         wanted = {**query, "limit": _MOST_ORDERS, "nested": "true", "direction": "asc"}
-        found: dict[str, VenueOrder] = {}
+        found: dict[str, Any] = {}
         while True:
-            rows = self._call("GET", "/orders", wanted, urgent)
+            rows = self._call("GET", "/orders", wanted, urgent=urgent)
             known = len(found)
-            found |= {order.venue_order_id: order for order in self._read(mapping.orders_of, rows)}
+            found |= self._read(lambda page: {str(row["id"]): row for row in mapping.rows_of(page)}, rows)
             if len(rows) < _MOST_ORDERS or len(found) == known:
-                return list(found.values())
-            wanted["after"] = rows[-1]["submitted_at"]
+                return listed(self.venue, found.values(), mapping.order_of)
+            wanted["after"] = self._read(lambda page: page[-1]["submitted_at"], rows)
 
     def _keep_polling(self) -> None:
         while not self._closing.wait(self._poll_seconds):
@@ -268,18 +286,15 @@ class AlpacaBrokerage(ThreadedBrokerage):
                 self._reconcile()
             except VenueError as error:
                 log.warning("alpaca does not show its orders: %s", error)
+            except Exception:
+                # Without this thread nobody would make up for a lost event; its silence counts as missing updates.
+                log.exception("what alpaca shows of its orders could not be taken")
 
-    def _call(
-        self,
-        method: str,
-        path: str,
-        data: dict[str, Any] | None = None,
-        urgent: bool = False,
-        let_go: Callable[[], None] | None = None,
-    ) -> Any:
+    def _call(self, method: str, path: str, data: dict[str, Any] | None = None, **how: Any) -> Any:
+        """One request, see `brokers.alpaca.wire.Rest.call`."""
         if self._rest is None:
             raise Transient("alpaca is not connected")
-        return self._rest.call(method, path, data, urgent, let_go)
+        return self._rest.call(method, path, data, **how)
 
     def _read(self, parse: Callable[[Any], T], body: Any) -> T:
         try:

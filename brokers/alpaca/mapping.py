@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Final
 
 from brokers.base import VenueAccount, VenueClock, VenueFill, VenuePosition
@@ -27,6 +28,14 @@ _TIMES: Final = {
     },
     AssetClass.OPTION: {TimeInForce.DAY},
     AssetClass.CRYPTO: {TimeInForce.GTC, TimeInForce.IOC},
+}
+_STAYING: Final = (TimeInForce.DAY, TimeInForce.GTC)
+_AUCTIONS: Final = (TimeInForce.OPG, TimeInForce.CLS)
+_IN_FRACTIONS: Final = (OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT)
+_KINDS: Final = {
+    AssetClass.EQUITY: tuple(OrderType),
+    AssetClass.OPTION: _IN_FRACTIONS,
+    AssetClass.CRYPTO: (OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_LIMIT),
 }
 #: What an entitlement is about, and the account's field that tells it.
 _ENTITLEMENTS: Final = {
@@ -65,10 +74,7 @@ def payload(order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> dict[str,
 
     Figures are sent as texts, so that no digit is lost.
     """
-    asset = instrument_of(order.symbol).asset
-    if order.time_in_force not in _TIMES[asset]:
-        allowed = ", ".join(sorted(_TIMES[asset]))
-        raise Rejected(f"alpaca takes no time in force {order.time_in_force} for {asset} orders; it takes {allowed}")
+    _check(order, linked)
     body: dict[str, Any] = {
         "symbol": Symbol.parse(order.symbol).ticker,
         "side": order.side.value,
@@ -86,6 +92,33 @@ def payload(order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> dict[str,
     }
     body |= {name: _text(price) for name, price in prices.items() if price is not None}
     return body | (_links(order, linked) if linked else {})
+
+
+def _check(order: OrderRecord, linked: Sequence[OrderRecord]) -> None:
+    """Raise `Rejected` for terms that Alpaca takes in no order, or in none of this kind."""
+    asset, tif, kind = instrument_of(order.symbol).asset, order.time_in_force, order.type
+    times, kinds = _TIMES[asset], _KINDS[asset]
+    if tif not in times:
+        raise Rejected(f"alpaca takes no time in force {tif} for {asset} orders; it takes {_words(times)}")
+    if kind not in kinds:
+        raise Rejected(f"alpaca takes no {kind} orders for {asset}; it takes {_words(kinds)}")
+    if kind is OrderType.TRAILING_STOP and tif not in _STAYING:
+        raise Rejected(f"alpaca takes trailing stops for {_words(_STAYING)}, not {tif}")
+    if tif in _AUCTIONS and kind not in (OrderType.MARKET, OrderType.LIMIT):
+        raise Rejected(f"alpaca takes market and limit orders into an auction, no {kind}")
+    if order.extended_hours and (kind is not OrderType.LIMIT or tif not in _STAYING or asset is not AssetClass.EQUITY):
+        raise Rejected(f"outside of the session alpaca takes limit orders for stocks by {_words(_STAYING)} alone")
+    if order.qty != order.qty.to_integral_value() and asset is AssetClass.EQUITY:
+        if tif is not TimeInForce.DAY or kind not in _IN_FRACTIONS:
+            raise Rejected(f"alpaca takes {order.qty:f} units by day orders alone: {_words(_IN_FRACTIONS)}")
+        if linked:
+            raise Rejected(f"alpaca links no orders for {order.qty:f} units, but for whole ones")
+    if linked and (asset is not AssetClass.EQUITY or tif not in _STAYING or order.extended_hours):
+        raise Rejected(f"alpaca links orders for stocks by {_words(_STAYING)} within the session alone")
+
+
+def _words(allowed: Iterable[StrEnum]) -> str:
+    return ", ".join(sorted(allowed))
 
 
 def _links(order: OrderRecord, linked: Sequence[OrderRecord]) -> dict[str, Any]:
@@ -144,14 +177,11 @@ def changes(order: OrderRecord) -> dict[str, Any]:
 
 
 def order_of(row: dict[str, Any]) -> VenueOrder:
-    """One order; raises KeyError, TypeError or ValueError for what cannot be read, an unknown status among it."""
-    status = str(row["status"])
-    if status not in _STATES:
-        raise ValueError(f"unknown order status {status!r}")
+    """One order; raises KeyError, TypeError or ValueError for what cannot be read."""
     return VenueOrder(
         client_order_id=str(row["client_order_id"]),
         venue_order_id=str(row["id"]),
-        state=_STATES[status],
+        state=_STATES.get(str(row["status"]), UpdateKind.UNKNOWN),
         terms=_terms(row),
         time=moment(row.get("updated_at") or row["created_at"]),
         filled_qty=figure(row.get("filled_qty") or 0),
@@ -159,24 +189,38 @@ def order_of(row: dict[str, Any]) -> VenueOrder:
     )
 
 
-def orders_of(rows: Sequence[dict[str, Any]]) -> list[VenueOrder]:
-    """Orders with their legs, which stand below them."""
-    return [order_of(one) for row in rows for one in (row, *(row.get("legs") or ()))]
+def rows_of(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Orders and their legs, which stand below them; without those for an amount of money that have not traded yet,
+    since nobody knows for how many units they are."""
+    every = [one for row in rows for one in (row, *(row.get("legs") or ()))]
+    return [one for one in every if one.get("qty") or not one.get("notional") or figure(one.get("filled_qty") or 0)]
 
 
 def _terms(row: dict[str, Any]) -> OrderRequest:
+    """What it was asked for; a type or time in force that we have no word for shows as the nearest one."""
+    kind, tif = str(row["type"]), str(row["time_in_force"])
     return OrderRequest(
         symbol=str(row["symbol"]),
         side=Side(row["side"]),
-        qty=figure(row["qty"]),
-        type=OrderType(row["type"]),
-        time_in_force=TimeInForce(row["time_in_force"]),
+        qty=_units(row),
+        type=OrderType(kind) if kind in set(OrderType) else OrderType.MARKET,
+        time_in_force=TimeInForce(tif) if tif in set(TimeInForce) else TimeInForce.DAY,
         limit_price=_optional(row, "limit_price"),
         stop_price=_optional(row, "stop_price"),
         trail_amount=_optional(row, "trail_price"),
         trail_percent=_optional(row, "trail_percent"),
         extended_hours=bool(row.get("extended_hours")),
     )
+
+
+def _units(row: dict[str, Any]) -> Decimal:
+    """How many units an order is for; one for an amount of money that is not done is for what its price makes of it."""
+    if row.get("qty"):
+        return figure(row["qty"])
+    filled = figure(row["filled_qty"])
+    if str(row["status"]) == "filled":
+        return filled
+    return max(figure(row["notional"]) / figure(row["filled_avg_price"]), filled)
 
 
 def _optional(row: dict[str, Any], name: str) -> Decimal | None:

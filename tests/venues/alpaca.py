@@ -14,6 +14,7 @@ import msgpack
 from aiohttp import web
 
 from tests.venues.alpaca_shapes import (
+    activity_row,
     asset_id,
     exits_of,
     figure,
@@ -49,11 +50,13 @@ class AlpacaStub(Stub):
         super().__init__(book)
         self.clock_open = True
         self.history: dict[str, list[dict[str, Any]]] = {}
+        self.activities: list[dict[str, Any]] = []
         self.book.listeners.append(self._on_event)
         self._trading: set[Stream] = set()
         self._data: dict[Stream, dict[str, set[str]]] = {}
         routes = self.app.router
         routes.add_get("/v2/account", self._checked(self._account))
+        routes.add_get("/v2/account/activities/FILL", self._checked(self._activities))
         routes.add_get("/v2/clock", self._checked(self._clock))
         routes.add_get("/v2/positions", self._checked(self._positions))
         routes.add_get("/v2/positions/{symbol:.+}", self._checked(self._position))
@@ -102,6 +105,13 @@ class AlpacaStub(Stub):
                 "account_blocked": False,
             }
         )
+
+    async def _activities(self, request: web.Request) -> web.Response:
+        """Fills, oldest first, a page at a time; the token of a page is the id of the last one before it."""
+        after, token = request.query.get("after", ""), request.query.get("page_token")
+        found = [row for row in self.activities if row["transaction_time"] > after]
+        begin = next((place + 1 for place, row in enumerate(found) if row["id"] == token), 0)
+        return web.json_response(found[begin : begin + int(request.query.get("page_size", 100))])
 
     async def _clock(self, request: web.Request) -> web.Response:
         now = datetime.now(UTC)
@@ -201,6 +211,7 @@ class AlpacaStub(Stub):
         if event.execution_id:
             data |= {"execution_id": event.execution_id, "price": text_of(event.price), "qty": text_of(event.qty)}
             data["position_qty"] = text_of(event.position)
+            self.activities.append(activity_row(event))
         message = json.dumps({"stream": "trade_updates", "data": data}).encode()
         for stream in list(self._trading):
             stream.send(message)

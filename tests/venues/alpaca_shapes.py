@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from tests.venues.book import ZERO, Book, Order, Refused, Terms
+from tests.venues.book import ZERO, Book, Event, Order, Refused, Terms
 
 
 def order_row(order: Order, book: Book, nested: bool = True) -> dict[str, Any]:
@@ -41,6 +41,24 @@ def order_row(order: Order, book: Book, nested: bool = True) -> dict[str, Any]:
         "status": order.status,
         "extended_hours": terms.extended_hours,
         "legs": legs or None,
+    }
+
+
+def activity_row(event: Event) -> dict[str, Any]:
+    """A fill as an account activity."""
+    order = event.order
+    return {
+        "activity_type": "FILL",
+        "id": f"{event.time:%Y%m%d%H%M%S%f}::{event.execution_id}",
+        "cum_qty": text_of(order.filled),
+        "leaves_qty": text_of(order.remaining),
+        "order_id": order.id,
+        "price": text_of(event.price),
+        "qty": text_of(event.qty),
+        "side": order.terms.side,
+        "symbol": order.terms.symbol,
+        "transaction_time": moment(event.time),
+        "type": event.kind,
     }
 
 
