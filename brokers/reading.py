@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from trading.engine.bars import to_nanos
 
+#: No price, quantity or sum of money is so large; what is comes from an answer that is broken.
+_TOO_LARGE: Final = Decimal(10**15)
+
 
 def figure(value: Any) -> Decimal:
-    """A finite figure from a number or a text; raises ValueError or ArithmeticError for anything else."""
+    """A figure from a number or a text; raises ValueError or ArithmeticError for anything else."""
     read = Decimal(str(value))
-    if not read.is_finite():
+    if not (read.is_finite() and abs(read) < _TOO_LARGE):
         raise ValueError(f"{value!r} is no figure")
     return read
 

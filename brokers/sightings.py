@@ -41,6 +41,9 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
     def __post_init__(self) -> None:
+        for name in (self.venue_order_id, self.terms.symbol):
+            if not isinstance(name, str) or not name:
+                raise ValueError(f"{name!r} names no order and no symbol")
         if self.terms.qty <= 0 or self.filled_qty < 0 or (self.filled_qty and self.avg_price <= 0):
             filled = f"{self.filled_qty} filled at {self.avg_price}"
             raise ValueError(f"order {self.venue_order_id} for {self.terms.qty} units cannot have {filled}")

@@ -35,6 +35,7 @@ SANDBOX_URL: Final = "https://sandbox.tradier.com/v1"
 _EVENTS_PATH: Final = "/accounts/events/session"
 _ZONE: Final = ZoneInfo("America/New_York")
 _RECONNECT_SECONDS: Final = 2.0
+_LEAVE_SECONDS: Final = 2.0
 #: Heartbeats come each minute.
 _SILENCE_SECONDS: Final = 150.0
 _LISTEN_SECONDS: Final = 0.25
@@ -134,7 +135,7 @@ class TradierBrokerage(RestBrokerage):
     def close(self) -> None:
         super().close()
         if self._listener is not None:
-            self._listener.join(_RECONNECT_SECONDS)
+            self._listener.join(_LEAVE_SECONDS)
 
     def _send(self, method: str, path: str, payload: Mapping[str, Any], pace: Callable[[], None]) -> Any:
         body = super()._send(method, path, payload, pace)

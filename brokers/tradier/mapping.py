@@ -177,7 +177,7 @@ def _id(row: dict[str, Any]) -> str:
 def _terms(row: dict[str, Any]) -> OrderRequest:
     kind = _KINDS.get(row["type"], OrderType.MARKET)
     return OrderRequest(
-        symbol=_text(row.get("option_symbol") or row["symbol"]),
+        symbol=row.get("option_symbol") or row["symbol"],
         side=_SIDES[row["side"]],
         qty=figure(row["quantity"]),
         type=kind,

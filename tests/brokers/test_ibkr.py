@@ -1,47 +1,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
 
 from brokers.base import OutOfReach
-from brokers.ibkr import adapter
+from brokers.ibkr import orders
 from brokers.ibkr.adapter import InteractiveBrokersBrokerage
-from tests.brokers.contract import SYMBOL, BrokerageContract, Venue, limit, order
+from tests.brokers.contract import SYMBOL, BrokerageContract, StubVenue, limit, order
 from tests.risk.waiting import eventually
-from tests.venues.book import Book, Terms
+from tests.venues.book import Terms
 from tests.venues.tws import TwsStub, serving
 from trading.engine.errors import Fatal, Rejected, Unknown
 from trading.engine.orders import OrderType, Side, TimeInForce
 from trading.engine.updates import UpdateKind
 
 
-class Ibkr(Venue):
+class Ibkr(StubVenue):
     ways_to_lose_an_answer = ("lose_event",)
 
     def __init__(self, stub: TwsStub) -> None:
         self.stub = stub
         super().__init__()
 
-    @property
-    def book(self) -> Book:
-        return self.stub.book
-
     def make(self, **kwargs) -> InteractiveBrokersBrokerage:
         return InteractiveBrokersBrokerage(**{"port": self.stub.port, "client_id": 1, "poll_seconds": 0.2, **kwargs})
 
-    def trade(self, price, size=None) -> None:
-        self.stub.trade(SYMBOL, price, size)
+    def working(self) -> set[str]:
+        # The book tells orders of one reference apart by their numbers.
+        return {name.partition("#")[0] for name in super().working()}
 
     def by_hand(self) -> str:
         return self.stub.by_hand(Terms(SYMBOL, "buy", qty=Decimal(3), type="limit", limit_price=Decimal(90)))
 
-    def lose_answer(self, fault) -> None:
-        self.stub.faults.plan(fault, times=2)
+    def lose_answer(self, fault: str, call: str = "submit", times: int = 1) -> None:
+        # The gateway answers by events: one says that it has the order, one how far it is filled.
+        self.stub.faults.plan(fault, times=2 if call == "submit" else times)
 
-    def lose_event(self) -> None:
-        self.stub.faults.plan("lose_event")
+    @contextmanager
+    def interrupt(self) -> Iterator[None]:
+        self.stub.call(lambda: [client.drop() for client in list(self.stub.clients)])
+        yield
 
     @property
     def wrong(self):
@@ -51,7 +52,7 @@ class Ibkr(Venue):
 
 @pytest.fixture
 def venue(monkeypatch) -> Iterator[Ibkr]:
-    monkeypatch.setattr(adapter, "ACKNOWLEDGE_SECONDS", 1.0)
+    monkeypatch.setattr(orders, "ACKNOWLEDGE_SECONDS", 1.0)
     with serving(TwsStub()) as stub:
         stub.trade(SYMBOL, "100")
         venue = Ibkr(stub)
@@ -60,8 +61,25 @@ def venue(monkeypatch) -> Iterator[Ibkr]:
         venue.adapter.close()
 
 
+_OWN = "it tells executions of one's own client id alone; an order of other hands is told until it is open no more"
+_PACED = "the client library keeps to 45 messages a second by itself"
+_DECODED = "the client library reads the gateway's messages, by their place and not by name"
+
+
 class TestIbkr(BrokerageContract):
-    pass
+    not_applicable = {
+        "test_a_venue_that_replaces_no_order_says_so_and_leaves_it_as_it_was": "it changes orders in place",
+        "test_an_order_by_other_hands_comes_in_as_external_and_so_do_its_fills": _OWN,
+        "test_one_cancel_that_fails_holds_no_other_back": "one message cancels all",
+        "test_links_that_the_venue_has_not_are_refused_before_anything_is_sent": "it links any orders",
+        "test_a_venue_that_asks_for_patience_has_taken_nothing_and_is_asked_once": _PACED,
+        "test_the_rate_limit_is_kept_ahead_of_the_venues_refusal": _PACED,
+        "test_a_cancel_waits_for_no_rate_limit": _PACED,
+        "test_a_broken_answer_is_an_error_or_is_not_believed": _DECODED,
+        "test_a_state_that_nobody_knows_leaves_the_order_unknown_until_it_has_a_known_one": _DECODED,
+        "test_an_order_with_terms_that_nobody_knows_is_followed": _DECODED,
+        "test_an_order_that_cannot_be_read_hides_no_other_and_holds_new_ones_back": _DECODED,
+    }
 
 
 def test_an_order_that_the_gateway_never_mentions_is_unknown(venue):

@@ -1,51 +1,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from brokers import rest
+from brokers.pacing import RateLimit
+from brokers.tradier import adapter
 from brokers.tradier.adapter import TradierBrokerage
-from tests.brokers.contract import SYMBOL, RestContract, Venue, order
-from tests.venues.book import Book, Terms
+from tests.brokers.contract import SYMBOL, BrokerageContract, StubVenue, order
 from tests.venues.serving import serving
 from tests.venues.tradier import ACCOUNT, TOKEN, TradierStub
 from trading.engine.errors import Rejected
 from trading.engine.orders import OrderType, Side
 
 
-class Tradier(Venue):
+class Tradier(StubVenue):
+    routes = {
+        "submit": f"POST /v1/accounts/{ACCOUNT}/orders",
+        "replace": f"PUT /v1/accounts/{ACCOUNT}/orders",
+        "cancel": f"DELETE /v1/accounts/{ACCOUNT}/orders",
+        "orders": f"GET /v1/accounts/{ACCOUNT}/orders",
+        "positions": f"GET /v1/accounts/{ACCOUNT}/positions",
+        "account": f"GET /v1/accounts/{ACCOUNT}/balances",
+    }
+    words = {"name": "tag", "status": "status", "type": "type", "duration": "duration", "side": "side"}
+
     def __init__(self, stub: TradierStub) -> None:
         self.stub = stub
         super().__init__()
 
-    @property
-    def book(self) -> Book:
-        return self.stub.book
-
-    def make(self, **kwargs) -> TradierBrokerage:
+    def make(self, **kwargs: object) -> TradierBrokerage:
         facts = {"token": TOKEN, "account_id": ACCOUNT, "base_url": f"{self.stub.url}/v1", "poll_seconds": 0.1}
-        return TradierBrokerage(**{**facts, **kwargs})
+        adapter = TradierBrokerage(**{**facts, **kwargs})
+        self.pace(RateLimit(10_000, 1.0), adapter)
+        return adapter
 
-    def trade(self, price, size=None) -> None:
-        self.stub.trade(SYMBOL, price, size)
-
-    def by_hand(self) -> str:
-        terms = Terms(SYMBOL, "buy", qty=3, type="limit", limit_price=90)
-        return self.stub.call(self.stub.book.submit, terms).id
-
-    def lose_answer(self, fault) -> None:
-        self.stub.faults.plan(fault, where=f"POST /v1/accounts/{ACCOUNT}/orders", seconds=0)
-
-    def lose_event(self) -> None:
-        self.stub.faults.plan("lose_event")
+    def rows(self, body: Any) -> list[dict[str, Any]]:
+        held = body.get("orders", body)
+        rows = [] if held == "null" else held["order"]
+        return rows if isinstance(rows, list) else [rows]
 
     @property
-    def wrong(self):
+    def wrong(self) -> dict[str, object]:
         return {"token": "wrong"}
 
 
 @pytest.fixture
-def venue() -> Iterator[Tradier]:
+def venue(monkeypatch) -> Iterator[Tradier]:
+    monkeypatch.setattr(adapter, "_RECONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(rest, "STALE_SECONDS", 0.5)
     with serving(TradierStub()) as stub:
         stub.trade(SYMBOL, "100")
         venue = Tradier(stub)
@@ -54,8 +59,10 @@ def venue() -> Iterator[Tradier]:
         venue.adapter.close()
 
 
-class TestTradier(RestContract):
-    pass
+class TestTradier(BrokerageContract):
+    not_applicable = {
+        "test_a_venue_that_replaces_no_order_says_so_and_leaves_it_as_it_was": "it changes orders in place",
+    }
 
 
 def test_an_order_that_closes_says_so(venue):

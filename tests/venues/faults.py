@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Fault(StrEnum):
@@ -12,6 +14,7 @@ class Fault(StrEnum):
     DELAY = "delay"
     ERROR = "error"
     GARBAGE = "garbage"
+    BEND = "bend"
     REFUSE_ERROR = "refuse_error"
     REFUSE_THROTTLE = "refuse_throttle"
     #: Of the stream of order events.
@@ -26,6 +29,7 @@ OF_REQUESTS = (
     Fault.DELAY,
     Fault.ERROR,
     Fault.GARBAGE,
+    Fault.BEND,
     Fault.REFUSE_ERROR,
     Fault.REFUSE_THROTTLE,
 )
@@ -33,12 +37,14 @@ OF_REQUESTS = (
 
 @dataclass
 class Plan:
-    """``times`` more occurrences of a fault, at requests whose name begins with ``where``."""
+    """``times`` more occurrences of a fault, at requests whose name begins with ``where``. ``change`` is what becomes of
+    an answer that is bent."""
 
     fault: Fault
     times: int
     where: str
     seconds: float
+    change: Callable[[Any], Any]
 
 
 class Faults:
@@ -47,8 +53,15 @@ class Faults:
     def __init__(self) -> None:
         self.plans: list[Plan] = []
 
-    def plan(self, fault: Fault | str, times: int = 1, where: str = "", seconds: float = 1.0) -> None:
-        self.plans.append(Plan(Fault(fault), times, where, seconds))
+    def plan(
+        self,
+        fault: Fault | str,
+        times: int = 1,
+        where: str = "",
+        seconds: float = 1.0,
+        change: Callable[[Any], Any] = lambda answer: answer,
+    ) -> None:
+        self.plans.append(Plan(Fault(fault), times, where, seconds, change))
 
     def clear(self) -> None:
         self.plans.clear()
