@@ -24,15 +24,13 @@ def whole() -> Iterator[Rig]:
 @pytest.fixture
 def stack(whole: Rig) -> Iterator[Rig]:
     """The stack, with all its wires whole, which is asked O1 to O7 about every run of the test at its end."""
-    whole.settle()
-    yield whole
-    runs = tuple(whole.runs)
-    whole.settle()
-    whole.runs.extend(runs)
-    whole.oracle.check()
-    for run in runs:
-        assert whole.stack.cli_json("ledger", "verify", run)["ok"]
     whole.runs.clear()
+    yield whole
+    runs, oracle = tuple(whole.runs), whole.oracle
+    whole.settle()
+    oracle.check()
+    for run in runs:
+        assert whole.stack.cli_json("ledger", "verify", run, timeout=120)["ok"]
 
 
 @pytest.fixture

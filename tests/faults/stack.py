@@ -114,7 +114,7 @@ class Rig:
         """Wait until the venue has so many orders of a run."""
         eventually(lambda: len(self.venue.orders_of(run_id)) >= orders, seconds)
 
-    def goes_on(self, run_id: str, seconds: float = RECOVERY_SECONDS) -> float:
+    def goes_on(self, run_id: str, seconds: float = 90.0) -> float:
         """Wait until the run trades on: orders of it reach the venue that are not there yet. The seconds it took."""
         before, began = len(self.venue.orders_of(run_id)), time.monotonic()
         eventually(lambda: len(self.venue.orders_of(run_id)) > before + 1, seconds)
@@ -130,7 +130,7 @@ class Rig:
         eventually(lambda: not file.exists(), seconds)
 
     def stop(self, run_id: str) -> None:
-        self.stack.cli("paper", "stop", str(self.row(run_id, "task_id")), timeout=60)
+        assert self.client.post(f"/paper/stop/{self.row(run_id, 'task_id')}").ok
         self.comes_to(run_id, *ENDED)
 
     def owner(self, run_id: str) -> int:
@@ -147,12 +147,11 @@ class Rig:
     def settle(self) -> None:
         """Give back all that a test took, and end what it started."""
         self.calm()
-        open_ = [run for run in self.runs if self.row(run, "status") not in (*ENDED, "interrupted")]
-        for run_id in open_:
-            self.stack.cli("paper", "stop", str(self.row(run_id, "task_id")))
-        for run_id in open_:
+        runs, self.runs = self.runs, []
+        for run_id in runs:
+            self.client.post(f"/paper/stop/{self.row(run_id, 'task_id')}")
+        for run_id in runs:
             self.comes_to(run_id, *ENDED, "interrupted")
-        self.runs.clear()
 
     @property
     def oracle(self) -> Oracle:

@@ -50,7 +50,7 @@ def test_05_06_an_answer_that_is_lost_or_cannot_be_read_is_never_a_second_order(
     run_id = stack.start(stack.venue.trading())
     stack.has_sent(run_id, 2)
     stack.venue.fault(fault, times=3)
-    stack.goes_on(run_id, 30)
+    stack.goes_on(run_id)
     stack.stop(run_id)
 
 
@@ -74,8 +74,8 @@ def test_10_twenty_crashes_in_a_row_under_load(stack: Rig) -> None:
     runs = [stack.start(stack.venue.trading()) for _ in range(2)]
     for crash in range(20):
         run_id = runs[crash % 2]
-        stack.goes_on(run_id, 60)
+        stack.goes_on(run_id)
         os.kill(stack.owner(run_id), signal.SIGKILL)
     for run_id in runs:
-        stack.goes_on(run_id, 60)
+        stack.goes_on(run_id)
         stack.stop(run_id)

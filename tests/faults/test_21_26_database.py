@@ -34,7 +34,7 @@ def test_21_nothing_leaves_while_the_database_is_away_and_the_run_goes_on_afterw
     eventually(lambda: time.monotonic() > away_since + AWAY_SECONDS, 20)
     assert len(stack.venue.orders_of(run_id)) == sent
     stack.database_wire.restore()
-    stack.goes_on(run_id, 60)
+    stack.goes_on(run_id)
     stack.stop(run_id)
 
 
@@ -56,7 +56,7 @@ def test_23_killed_in_a_commit(stack: Rig, point: str) -> None:
     run_id = stack.start(stack.venue.trading())
     stack.has_sent(run_id, 3)
     stack.hits(stack.arm(point))
-    assert stack.goes_on(run_id, 60) < RECOVERY_SECONDS
+    assert stack.goes_on(run_id) < RECOVERY_SECONDS
     stack.stop(run_id)
 
 
@@ -81,7 +81,7 @@ def test_24_backends_that_are_terminated_every_second(stack: Rig) -> None:
         finally:
             over.set()
         assert terminator.result() > 3
-    stack.goes_on(run_id, 60)
+    stack.goes_on(run_id)
     stack.stop(run_id)
 
 
@@ -117,5 +117,5 @@ def fills_the_disk(stack: Rig) -> None:
         sent = len(stack.venue.orders_of(run_id))
         eventually(lambda: time.monotonic() > full_since + AWAY_SECONDS, 20)
         assert len(stack.venue.orders_of(run_id)) == sent
-    stack.goes_on(run_id, 60)
+    stack.goes_on(run_id)
     stack.stop(run_id)

@@ -71,7 +71,7 @@ def test_35_an_owner_that_slept_past_its_lease_is_fenced_when_it_wakes(stack: Ri
     sleeper = stack.owner(run_id)
     os.kill(sleeper, signal.SIGSTOP)
     try:
-        stack.goes_on(run_id, 30)
+        stack.goes_on(run_id)
         assert stack.owner(run_id) != sleeper
     finally:
         os.kill(sleeper, signal.SIGCONT)
@@ -86,7 +86,7 @@ def test_36_a_session_whose_worker_is_killed_is_resumed(stack: Rig) -> None:
     for run_id in runs:
         stack.has_sent(run_id, 2)
     os.kill(stack.owner(runs[0]), signal.SIGKILL)
-    assert stack.goes_on(runs[0], 60) < RECOVERY_SECONDS
+    assert stack.goes_on(runs[0]) < RECOVERY_SECONDS
     for run_id in runs:
         stack.goes_on(run_id)
         stack.stop(run_id)
