@@ -145,10 +145,8 @@ class Orders:
         """
         gone = [trade for trade in self._wire.ib.openTrades() if trade.order.permId not in {0, *shown}]
         for trade in gone:
-            if trade.order.permId in self._missed and filled(trade) < mapping.figure(trade.order.totalQuantity):
-                trade.orderStatus.status = "Cancelled"
-                self._settle(trade)
-                self._see(trade, "ibkr lists it no longer")
+            if trade.order.permId in self._missed:
+                self._end(trade, "ibkr lists it no longer")
         self._missed = {trade.order.permId for trade in gone}
 
     async def _take_executions(self) -> None:
@@ -167,8 +165,11 @@ class Orders:
             self._wire.later(self._confirm(trade, code, text))
 
     def _on_status(self, trade: Trade) -> None:
-        if trade.orderStatus.status == "Cancelled" and trade.log and trade.log[-1].errorCode not in (0, 202):
-            # The library made this of an error, which comes next; the order may well live.
+        code = trade.log[-1].errorCode if trade.log else 0
+        if trade.orderStatus.status == "Cancelled" and code not in (0, 202):
+            # The library made this of an error, which comes next. The order may well live, its end still to come.
+            if code not in mapping.REJECTS or trade.order.orderId in self._changes:
+                trade.orderStatus.status = trade.log[-2].status if len(trade.log) > 1 else "PendingSubmit"
             return
         self._settle(trade)
         self._see(trade)
@@ -184,8 +185,14 @@ class Orders:
             self._tell([OrderUpdate(UpdateKind.CANCEL_REFUSED, name, _now(), reason=reason)])
         elif not is_open:
             await self._take_executions()
-            if filled(trade) < mapping.figure(trade.order.totalQuantity):
-                self._see(trade)
+            self._end(trade, reason)
+
+    def _end(self, trade: Trade, reason: str) -> None:
+        """Take an order that is open no more as cancelled, unless its executions have filled it."""
+        if filled(trade) < mapping.figure(trade.order.totalQuantity):
+            trade.orderStatus.status = "Cancelled"
+            self._settle(trade)
+            self._see(trade, reason)
 
     def _settle(self, trade: Trade, refusal: str = "") -> None:
         """Whether an order that is to be changed has been, has ended meanwhile, or is not to be changed at all."""

@@ -11,12 +11,14 @@ import asyncio
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.venues import market
 from tests.venues import tws_messages as messages
 from tests.venues.book import OPEN, ZERO, Book, Event, Order, Refused, Terms
 from tests.venues.faults import Fault, Faults
@@ -98,6 +100,9 @@ class TwsStub(MarketData):
         self.placed: dict[str, Placed] = {}
         self.port = 0
         self.commission = Decimal("1.00")
+        self.refusal_code = 201
+        #: Happens right before the next order or change is looked at.
+        self.meanwhile: Callable[[], object] | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self._next_id = 1
         self._waiting: list[tuple[Placed, Terms]] = []
@@ -121,6 +126,16 @@ class TwsStub(MarketData):
         hand = Placed(0, 0, terms.symbol, "LMT", "", 0, "", next(messages.permanent), "DAY")
         self.placed[hand.key(terms)] = hand
         return self.call(self.book.submit, terms).id
+
+    def correct(self, price: str, qty: str | None = None) -> None:
+        """Correct the last execution, under the next id of its own."""
+        placed, event = self._executions[-1]
+        amount = event.qty if qty is None else Decimal(qty)
+        corrected = replace(event, execution_id=f"{event.execution_id}.02", price=Decimal(price), qty=amount)
+        self._executions.append((placed, corrected))
+        for client in list(self.clients):
+            if client.id == placed.client_id:
+                client.send(*messages.execution(-1, placed, corrected))
 
     def error(self, code: int, text: str, request: int = -1) -> None:
         """Tell every client of an error or a notice: 1100, 1101, 1102, 2104, …"""
@@ -228,11 +243,15 @@ class TwsStub(MarketData):
 
     def _on_3(self, client: Client, fields: list[str]) -> None:
         """placeOrder: a new order, or, under a number that is taken, other terms for it"""
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
         plan = self.faults.take(Fault.SWALLOW, Fault.REFUSE_ERROR, where="place")
         number = int(fields[1])
         if plan is not None:
             if plan.fault is Fault.REFUSE_ERROR:
-                client.send(*messages.error(number, 201, "Order rejected - reason:the venue does not take it"))
+                text = "Order rejected - reason:the venue does not take it"
+                client.send(*messages.error(number, self.refusal_code, text))
             return
         placed, terms, transmit = messages.placed(client.id, fields, TYPES)
         self._next_id = max(self._next_id, number + 1)
@@ -332,16 +351,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=7497)
     parser.add_argument("--journal", type=Path, help="a file for the journal, JSON lines")
-    parser.add_argument("--price", action="append", default=[], metavar="SYMBOL=PRICE", help="a first price")
+    market.add_options(parser)
     options = parser.parse_args()
     book = Book(Journal(options.journal), unique_client_ids=False)
-    for text in options.price:
-        symbol, _, price = text.partition("=")
-        book.trade(symbol, Decimal(price))
+    for symbol, price in market.first_prices(options).items():
+        book.trade(symbol, Decimal(str(price)))
     with serving(TwsStub(book), options.port) as stub:
-        print(f"listening at 127.0.0.1:{stub.port}")
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        print(f"listening at 127.0.0.1:{stub.port}", flush=True)
+        market.serve(options, lambda bar: stub.call(stub.minute, bar.symbol, int(bar.start.timestamp()), bar.prices))
 
 
 if __name__ == "__main__":

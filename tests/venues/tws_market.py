@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from decimal import Decimal
 from typing import Any, Protocol
 
 from tests.venues import tws_messages as messages
@@ -42,6 +43,16 @@ class MarketData:
             for request, wanted in client.bars.items():
                 if wanted == symbol:
                     client.send(50, 3, request, epoch, *prices, volume, prices[3], 1)
+
+    def minute(self, symbol: str, start: int, prices: Prices, volume: int = 1200) -> None:
+        """A whole minute (its start as an epoch): its trades in five-second bars, and the bar that is recorded of it."""
+        opened, high, low, close = prices
+        for price in (low, high, close):
+            self.book.trade(symbol, Decimal(str(price)))
+        for number in range(12):
+            first, last = opened if number == 0 else close, close if number else low
+            self.five_second_bar(symbol, start + 5 * number, (first, high, low, last), volume // 12)
+        self.history.setdefault(symbol, []).append((start, *prices, volume, close, 1))
 
     def halt(self, symbol: str, code: int) -> None:
         """Halt a symbol (1), also for its volatility (2), or let it trade again (0)."""

@@ -1,0 +1,148 @@
+"""What Interactive Brokers' orders can come to that no other venue's can."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from tests.brokers.contract import SYMBOL, limit, order
+from tests.brokers.test_ibkr import Ibkr, venue  # noqa: F401  (a fixture)
+from tests.risk.waiting import eventually
+from trading.engine.errors import Rejected
+from trading.engine.orders import OrderRecord
+from trading.engine.updates import CashUpdate, OrderUpdate, UpdateKind
+
+
+def instead_of(old: OrderRecord, price: str, qty: str = "10") -> OrderRecord:
+    return limit(price, qty=qty, replaces=old.id)
+
+
+def traded(updates: list[OrderUpdate]) -> Decimal:
+    return sum((one.qty for one in updates if one.kind is UpdateKind.FILL), Decimal(0))
+
+
+def test_a_change_that_the_venue_refuses_leaves_the_order_working(venue: Ibkr):  # noqa: F811
+    old = venue.rest(limit("90"))
+    venue.stub.faults.plan("refuse_error", where="place")
+    new = instead_of(old, "95")
+    with pytest.raises(Rejected, match="the venue does not take it"):
+        venue.adapter.replace_order(old, new)
+    venue.trade("94")
+    venue.trade("90")
+
+    assert venue.kinds(old, UpdateKind.FILL, "10") == [UpdateKind.ACCEPTED, UpdateKind.FILL]
+    assert [one.kind for one in venue.hear(lambda heard: True, new)] == [UpdateKind.REJECTED]
+
+
+def test_what_is_filled_while_a_change_is_under_way_is_the_successors_where_it_is_made(venue: Ibkr):  # noqa: F811
+    old = venue.rest(limit("99"))
+    venue.stub.meanwhile = lambda: venue.book.trade(SYMBOL, Decimal(99), Decimal(4))
+    new = instead_of(old, "98")
+    venue.adapter.replace_order(old, new)
+    venue.kinds(new, UpdateKind.FILL, "4")
+    venue.trade("98")
+
+    assert traded(venue.hear(lambda heard: traded(heard) == 10, new)) == 10
+    assert traded(venue.hear(lambda heard: True, old)) == 0
+    assert venue.adapter.query_positions()[0].qty == 10
+
+
+def test_and_the_old_orders_where_it_is_refused(venue: Ibkr):  # noqa: F811
+    old = venue.rest(limit("99"))
+    venue.stub.meanwhile = lambda: venue.book.trade(SYMBOL, Decimal(99), Decimal(4))
+    venue.stub.faults.plan("refuse_error", where="place")
+    new = instead_of(old, "98")
+    with pytest.raises(Rejected):
+        venue.adapter.replace_order(old, new)
+
+    assert traded(venue.hear(lambda heard: traded(heard) == 4, old)) == 4
+    assert traded(venue.hear(lambda heard: True, new)) == 0
+
+
+def test_a_changed_order_is_changed_again_and_found_by_its_last_name(venue: Ibkr):  # noqa: F811
+    first = venue.rest(limit("90"))
+    second, third = instead_of(first, "91", "12"), limit("92", qty="7")
+    third.replaces = second.id
+    venue.adapter.replace_order(first, second)
+    venue.adapter.replace_order(second, third)
+
+    assert venue.kinds(second, UpdateKind.REPLACED) == [UpdateKind.ACCEPTED, UpdateKind.REPLACED]
+    [held] = venue.book.orders.values()
+    assert (held.terms.limit_price, held.terms.qty) == (92, 7)
+    shown = venue.adapter.query_order(third)
+    assert shown is not None and (shown.client_order_id, shown.terms.qty) == (third.client_order_id, 7)
+    assert venue.adapter.query_order(first) is None
+
+
+def test_a_change_survives_a_connection_that_is_lost(venue: Ibkr):  # noqa: F811
+    old = venue.rest(limit("90"))
+    new = instead_of(old, "91")
+    venue.adapter.replace_order(old, new)
+    venue.stub.call(lambda: [client.drop() for client in list(venue.stub.clients)])
+    venue.hear(lambda heard: not venue.adapter.updates_healthy)
+    venue.trade("90")
+
+    assert traded(venue.hear(lambda heard: traded(heard) == 10, new)) == 10
+
+
+def test_a_corrected_price_is_put_right_in_money(venue: Ibkr):  # noqa: F811
+    one = order()
+    venue.adapter.submit_order(one)
+    venue.kinds(one, UpdateKind.FILL, "10")
+    venue.stub.call(venue.stub.correct, "99.5")
+    eventually(lambda: venue.hear(lambda heard: True) and corrections(venue))
+
+    assert [(told.code, told.amount) for told in corrections(venue)] == [("correction", Decimal("5.0"))]
+    assert traded(venue.hear(lambda heard: True, one)) == 10
+    [fill] = venue.adapter.query_fills(0)
+    assert (fill.qty, fill.price) == (10, Decimal("99.5"))
+
+
+def test_units_that_a_correction_adds_are_a_fill_of_their_own(venue: Ibkr):  # noqa: F811
+    one = order()
+    venue.adapter.submit_order(one)
+    venue.kinds(one, UpdateKind.FILL, "10")
+    venue.stub.call(venue.stub.correct, "100", "12")
+    fills = [update for update in venue.hear(lambda heard: traded(heard) == 12, one) if update.qty]
+
+    assert [fill.qty for fill in fills] == [10, 2]
+    assert not corrections(venue)
+
+
+def corrections(venue: Ibkr) -> list[CashUpdate]:  # noqa: F811
+    return [one for one in venue.heard if isinstance(one, CashUpdate) and one.code == "correction"]
+
+
+@pytest.mark.parametrize("code", [103, 110, 201, 203, 321, 354])
+def test_an_error_that_refuses_an_order_is_told_at_once(venue: Ibkr, code: int):  # noqa: F811
+    venue.stub.refusal_code = code
+    venue.stub.faults.plan("refuse_error", where="place")
+    with pytest.raises(Rejected, match="the venue does not take it"):
+        venue.adapter.submit_order(order())
+
+    assert not venue.book.orders
+
+
+@pytest.mark.parametrize("code", [135, 161, 399, 404, 460, 2109, 2161, 10147, 10148, 10197, 10349])
+def test_an_error_about_an_order_that_lives_does_not_end_it(venue: Ibkr, code: int):  # noqa: F811
+    one = venue.rest(limit("90"))
+    [placed] = venue.stub.placed.values()
+    venue.stub.call(venue.stub.error, code, "a word about the order", placed.number)
+    other = venue.rest(limit("91"))
+
+    assert UpdateKind.CANCELLED not in [update.kind for update in venue.hear(lambda heard: True, one)]
+    assert venue.working() == {one.client_order_id, other.client_order_id}
+    venue.adapter.cancel_order(one)
+    assert venue.kinds(one, UpdateKind.CANCELLED)[-1] is UpdateKind.CANCELLED
+
+
+def test_a_ticker_that_is_listed_at_several_exchanges_is_told_apart_by_its_own(venue: Ibkr):  # noqa: F811
+    venue.stub.listings[SYMBOL] = ["ARCA", "NYSE"]
+    with pytest.raises(Rejected, match=r"several of SPY, at ARCA, NYSE: write the exchange with it, as SPY\.ARCA"):
+        venue.adapter.submit_order(order())
+    one = order(symbol=f"{SYMBOL}.ARCA")
+    venue.adapter.submit_order(one)
+
+    assert venue.kinds(one, UpdateKind.FILL, "10") == [UpdateKind.ACCEPTED, UpdateKind.FILL]
+    assert venue.adapter.query_positions()[0].symbol == f"{SYMBOL}.ARCA"
