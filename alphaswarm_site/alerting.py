@@ -16,6 +16,11 @@ from risk.alerts.following import Lasting, Look
 #: Longer than a start or a stop of the stack takes.
 MISSING_SECONDS: Final = 45.0
 
+_SUBJECTS: Final = {
+    "workers": "A worker is missing",
+    "versions": "The stack's processes are of different versions",
+}
+
 
 def register() -> None:
     """Have `risk.alerts.follow` and `risk.alerts.beat` ask here."""
@@ -37,10 +42,9 @@ def missing_parts(lasting: Lasting, now: float) -> Iterable[Notice]:
     """A notice for each part that was missing for `MISSING_SECONDS`; ``now`` is monotonic."""
     missing = {name: part["detail"] for name, part in health.parts().items() if not part["ok"]}
     for name in lasting.longer_than(MISSING_SECONDS, missing, now):
-        workers = name == "workers"
         yield Notice(
-            kind="lost_worker" if workers else "missing_part",
-            subject=f"The stack has no {name} for {MISSING_SECONDS:g} s" if not workers else "A worker is missing",
+            kind="lost_worker" if name == "workers" else "missing_part",
+            subject=_SUBJECTS.get(name, f"The stack has no {name} for {MISSING_SECONDS:g} s"),
             message=missing[name],
             severity=Severity.CRITICAL,
             dedupe_key=f"missing:{name}",

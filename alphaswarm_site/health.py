@@ -7,12 +7,14 @@ from functools import cache
 from typing import Any
 
 import redis
+from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from alphaswarm_site import heartbeat
 from risk import queries
 from risk.gate import FRESH_MS
+from trading import releases
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +79,22 @@ def _workers() -> None:
         raise Missing(f"no worker listens to the queue {' nor to '.join(silent)}")
 
 
+def _versions() -> None:
+    wanted = releases.declared() or settings.PROGRAM_VERSION
+    with heartbeat.client() as server:
+        found = {process.name: process.version for process in heartbeat.living(server)}
+    others = [f"{name} is {version}" for name, version in found.items() if version != wanted]
+    if wanted != settings.PROGRAM_VERSION:
+        others.append(f"who answers is {settings.PROGRAM_VERSION}")
+    if others:
+        raise Missing(f"the stack is {wanted}, {', '.join(others)}; these own no run: `alphaswarm restart`")
+
+
 CHECKS: dict[str, Callable[[], None]] = {
     "database": _database,
     "migrations": _migrations,
     "redis": _redis,
     "gatekeeper": _gatekeeper,
     "workers": _workers,
+    "versions": _versions,
 }

@@ -29,13 +29,13 @@ GATE_SECONDS = 5
 
 
 @contextmanager
-def ensure_running(report: Report = lambda text: None) -> Iterator[Supervisor]:
+def ensure_running(report: Report = lambda text: None, *, strict: bool = False) -> Iterator[Supervisor]:
     """Have everything that a command needs: the servers, an up-to-date database, the gatekeeper.
 
-    Raises StackError, whose message is for the user.
+    Raises StackError, whose message is for the user; with ``strict`` also where the database cannot be updated now.
     """
     with servers(settings.STACK, report) as supervisor:
-        schema.bring_up_to_date(report)
+        schema.bring_up_to_date(report, strict=strict)
         _open_gate(supervisor, report)
         yield supervisor
 

@@ -34,6 +34,11 @@ class Address:
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
+    @classmethod
+    def of_url(cls, url: str) -> "Address":
+        parts = urlsplit(url)
+        return cls(parts.hostname or "", parts.port or 80)
+
     def check_free(self) -> None:
         """Raise StackError where another program listens already."""
         try:
@@ -116,7 +121,7 @@ def _wait_until_ready(supervisor: Supervisor, address: Address, report: Report) 
     def ready() -> bool:
         nonlocal body
         supervisor.check_alive(*(program.name for program in SITE))
-        body = _readiness(address)
+        body = readiness(address)
         return body.get("status") == "ready"
 
     if wait_until(ready, READY_SECONDS, every=0.2):
@@ -127,7 +132,7 @@ def _wait_until_ready(supervisor: Supervisor, address: Address, report: Report) 
     report(f"Not everything is ready after {READY_SECONDS} seconds: {'; '.join(missing)}")
 
 
-def _readiness(address: Address) -> dict[str, Any]:
+def readiness(address: Address) -> dict[str, Any]:
     """The body of /readyz, empty where nothing answers."""
     parts = urlsplit(address.url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)

@@ -101,7 +101,7 @@ class Supervisor:
         wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, patience)
 
     def run(self, name: str) -> None:
-        """Start a program of the base unless it runs."""
+        """Start a program unless it runs."""
         try:
             self._call("startProcess", name, False)
         except xmlrpc.client.Fault as fault:
@@ -124,6 +124,10 @@ class Supervisor:
 
     def states(self) -> dict[str, int]:
         return {row["name"]: row["state"] for row in self._call("getAllProcessInfo")}
+
+    def program_pid(self, name: str) -> int:
+        """The process that is a program now; 0 where it does not run."""
+        return int(self._call("getProcessInfo", name)["pid"])
 
     def check_alive(self, *names: str) -> None:
         """Raise StackError, with the end of its log, for a program that keeps ending."""

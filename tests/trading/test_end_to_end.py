@@ -264,17 +264,22 @@ def test_a_bot_needs_a_backtest_before_it_may_trade(trader, bars):
     assert trader.get(f"/bots/{bot['id']}")["backtest_runs"][0]["sharpe"] == row["sharpe"]
 
 
-def test_a_run_whose_worker_is_lost_becomes_interrupted(live_stack, trader):
-    started = trader.start(ladder())
-    eventually(lambda: len(orders_of(trader, started["paper_run_id"], "accepted")) == 10)
+def test_a_session_whose_worker_is_killed_goes_on_and_its_ledger_is_that_of_one_that_was_not(live_stack, trader):
+    kwargs = {"seed": 5, "timeframe": "1Min", "pace": "1200x", "bars": 400}
+    body = recipe({"class": "SyntheticFeed", "kwargs": kwargs})
+    started, resting = trader.start(body)["paper_run_id"], trader.start(ladder())
+    backtest = trader.post("/backtests", body).json()["run_id"]
+    eventually(lambda: trader.run(started)["num_fills"] > 2)
+    eventually(lambda: len(orders_of(trader, resting["paper_run_id"], "accepted")) == 10)
     live_stack.kill_program("--queues=live")
-    run = eventually(lambda: (row := trader.run(started["paper_run_id"]))["status"] == "interrupted" and row)
-    assert "lost" in run["reason"]
-    assert len(orders_of(trader, run["id"], "cancelled")) == 10
-    eventually(lambda: trader.get(f"/paper/runs/{run['id']}/frames")["items"][-1]["stage"] == "done")
-    again = trader.start(ladder())
-    eventually(lambda: trader.run(again["paper_run_id"])["status"] == "running")
-    trader.post(f"/paper/stop/{again['task_id']}")
+    run = ended(trader, started)
+    assert run["status"] == "completed"
+    assert run["ledger_hash"] == ended(trader, backtest)["ledger_hash"]
+    frames = trader.get(f"/paper/runs/{started}/frames?limit=1000")["items"]
+    assert [frame["stage"] for frame in frames].count("done") == 1
+    eventually(lambda: trader.run(resting["paper_run_id"])["status"] == "running")
+    assert len(orders_of(trader, resting["paper_run_id"], "accepted")) == 10
+    trader.post(f"/paper/stop/{resting['task_id']}")
 
 
 def test_a_backtest_whose_worker_is_killed_is_done_by_another_and_comes_to_the_same(live_stack, trader):
@@ -294,20 +299,22 @@ def test_a_backtest_whose_worker_is_killed_is_done_by_another_and_comes_to_the_s
     assert shown(ids[0], "done")[-1]["result"]["ledger_hash"] == lost["ledger_hash"]
 
 
-def test_workers_that_are_told_to_end_drain_what_they_run(live_stack, trader):
+def test_workers_that_are_told_to_end_hand_over_what_they_run(live_stack, trader):
     endless = recipe(synthetic(pace="max"), max_bars=50_000_000)
     live, fast = trader.start(ladder()), trader.start(endless)
     backtest = trader.post("/backtests", endless).json()["run_id"]
+    ids = [live["paper_run_id"], fast["paper_run_id"], backtest]
     eventually(lambda: len(orders_of(trader, live["paper_run_id"], "accepted")) == 10)
-    eventually(lambda: trader.run(fast["paper_run_id"])["status"] == "running")
-    eventually(lambda: trader.get(f"/backtests/{backtest}")["status"] == "running")
+    eventually(lambda: all(trader.run(run_id)["status"] == "running" for run_id in ids))
+    owners = [owner_of(live_stack, run_id) for run_id in ids]
     for queue in ("live", "jobs"):
         live_stack.signal_program(f"--queues={queue}", signal.SIGTERM)
-    assert ended(trader, live["paper_run_id"])["status"] == "stopped"
-    assert ended(trader, fast["paper_run_id"])["status"] == "stopped"
-    # A backtest gives the same again, so another worker does it.
-    eventually(lambda: "left to another worker" in (row := trader.get(f"/backtests/{backtest}"))["reason"] or not row)
-    eventually(lambda: trader.get(f"/backtests/{backtest}")["status"] == "running")
+    eventually(lambda: all(owner_of(live_stack, run_id) not in owners for run_id in ids))
+    eventually(lambda: all(trader.run(run_id)["status"] == "running" for run_id in ids))
+    assert len(orders_of(trader, live["paper_run_id"], "accepted")) == 10, "none was cancelled"
+    for started in (live, fast):
+        trader.post(f"/paper/stop/{started['task_id']}")
+        assert ended(trader, started["paper_run_id"])["status"] == "stopped"
     assert live_stack.cli_json("backtest", "cancel", backtest)["status"] == "stopped"
 
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import uuid
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import override_settings
 
 from access.models import AuditEntry
 from access.principals import cli_principal
+from alphaswarm_site.stack import schema
+from alphaswarm_site.stack.errors import StackError
+from alphaswarm_site.stack.paths import StackPaths
 from risk import kill_switch
+from tests.environment import PROJECT
 from trading import actions, host, ledger, releases, supervisor, tasks
 from trading.engine.records import Kind, Record
 from trading.lease import Lease, LeaseKeeper, claim, give_away
@@ -219,11 +229,35 @@ def test_a_message_that_comes_to_a_worker_that_is_to_end_is_sent_again(monkeypat
     assert (again(run).status, run.resent_at) == (RunStatus.QUEUED, None)
 
 
+_BLOCKED = """
+import threading, uuid
+import django
+django.setup()
+from trading import host
+from trading.lease import claim, keeper
+keeper().hold(claim(uuid.UUID({run_id!r})))
+threading.Thread(target=threading.Event().wait).start()
+host.leave()
+"""
+
+
+def test_a_session_that_is_blocked_holds_up_neither_its_run_nor_the_end_of_its_worker() -> None:
+    run = queued()
+    database = StackPaths.from_environment().database_url(name=connection.settings_dict["NAME"])
+    environment = {**os.environ, "DATABASE_URL": database, "DJANGO_SETTINGS_MODULE": "alphaswarm_site.settings"}
+    script = [sys.executable, "-c", _BLOCKED.format(run_id=str(run.pk))]
+    ended = subprocess.run(script, cwd=PROJECT, env=environment, timeout=60, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert again(run).status == RunStatus.QUEUED
+    assert run.reason == f"handed over by {run.owner}: its session did not answer"
+    assert claim(run.pk) is not None
+
+
 # Versions.
 
 
 @pytest.fixture
-def other_version() -> Any:
+def other_version() -> Iterator[None]:
     """A stack of another version than this process is up."""
     with override_settings(PROGRAM_VERSION="0.2.0+new"):
         releases.declare()
@@ -270,3 +304,49 @@ def test_what_another_version_has_declared_since_is_not_withdrawn(other_version:
     with override_settings(PROGRAM_VERSION="0.1.0+old"):
         releases.withdraw()
     assert releases.declared() == "0.2.0+new"
+
+
+# Migrations.
+
+
+@pytest.fixture
+def waiting_migration() -> Iterator[None]:
+    """A migration that is not applied, as far as the database knows."""
+    recorder = MigrationRecorder(connection)
+    last = recorder.migration_qs.filter(app="metadata").latest("id")
+    recorder.record_unapplied(last.app, last.name)
+    yield
+    recorder.record_applied(last.app, last.name)
+
+
+def test_the_database_is_not_changed_under_a_run_that_is_owned(waiting_migration: None) -> None:
+    run = queued()
+    owned(run)
+    with pytest.raises(CommandError, match=f"not updated under 1 active runs .*{run.pk}.*restart --migrate"):
+        call_command("migrate", verbosity=0)
+    with pytest.raises(StackError, match="not updated under 1 active runs"):
+        schema.bring_up_to_date(print, strict=True)
+
+
+def test_another_command_goes_on_without_the_migration_and_says_so(waiting_migration: None) -> None:
+    owned(queued())
+    told: list[str] = []
+    schema.bring_up_to_date(told.append)
+    assert [one.split(" (")[0] for one in told] == ["The database is not updated under 1 active runs"]
+    assert schema.pending()
+
+
+def test_a_run_that_waits_for_its_next_owner_holds_no_migration_up() -> None:
+    lease = owned(queued())
+    assert schema.refusal()
+    give_away(lease, "handed over")
+    assert schema.refusal() == ""
+
+
+def test_who_changes_the_database_all_the_same_says_why_and_is_kept_with_it() -> None:
+    owned(queued())
+    with pytest.raises(CommandError):
+        call_command("migrate", "metadata", despite_runs="  ", verbosity=0)
+    call_command("migrate", "metadata", despite_runs="only an index", verbosity=0)
+    entry = AuditEntry.objects.latest("id")
+    assert (entry.verb, entry.detail["reason"]) == ("database.migrate", "only an index")

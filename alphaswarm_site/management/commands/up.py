@@ -1,6 +1,8 @@
 """`alphaswarm up`: the whole stack on this machine, until Ctrl-C."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +15,7 @@ from alphaswarm_site.stack.errors import StackError
 from alphaswarm_site.stack.running import ensure_running, make_folders
 from alphaswarm_site.stack.site import Address, owned, running_site
 from alphaswarm_site.stack.supervisor import Supervisor
+from trading import releases
 from trading.actions import GateRefused, StartHeld, start_demo
 from trading.recipes import RecipeError
 
@@ -32,10 +35,10 @@ class Command(ProductCommand):
         address = Address(host, port)
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
         make_folders(settings.STACK)
-        with owned(settings.STACK, address), ensure_running(self.progress) as supervisor:
+        with owned(settings.STACK, address), ensure_running(self.progress, strict=True) as supervisor:
             first_run.collect_static_files()
             self.progress("Starting the site ...")
-            with running_site(settings.STACK, supervisor, address, self.progress):
+            with _declared_version(), running_site(settings.STACK, supervisor, address, self.progress):
                 # Last of all, so that a start that fails does not swallow the password.
                 operator = first_run.create_first_operator()
                 self.emit({"url": address.url, "operator": operator, "var": str(settings.STACK.var)})
@@ -61,6 +64,16 @@ class Command(ProductCommand):
             return
         if run is not None:
             self.progress("A demo run trades simulated money on synthetic prices. Without it: alphaswarm up --no-demo")
+
+
+@contextmanager
+def _declared_version() -> Iterator[None]:
+    """While inside, processes of this version alone own runs."""
+    releases.declare()
+    try:
+        yield
+    finally:
+        releases.withdraw()
 
 
 def _wait_to_be_told(supervisor: Supervisor) -> None:

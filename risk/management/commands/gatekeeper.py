@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from alphaswarm_site import heartbeat
 from risk import kill_switch, places
 from risk.gate_file import GateFile
 from risk.gatekeeper import AlreadyRunning, Gatekeeper, sole
@@ -25,6 +26,7 @@ class Command(BaseCommand):
         places.gate().parent.mkdir(parents=True, exist_ok=True)
         try:
             with sole(places.gate()):
+                heartbeat.begin(heartbeat.name_here("gatekeeper"))
                 asyncio.run(_keep())
         except AlreadyRunning as error:
             raise CommandError(str(error)) from error

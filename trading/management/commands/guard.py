@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from alphaswarm_site import heartbeat
 from trading.guard.duties import all_duties, keep
 
 
@@ -19,4 +20,5 @@ class Command(BaseCommand):
         over = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: over.set())
+        heartbeat.begin(heartbeat.name_here("guard"))
         keep(all_duties(), over)
