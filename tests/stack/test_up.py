@@ -14,6 +14,7 @@ from alphaswarm_site.stack import leftovers
 from alphaswarm_site.stack.paths import StackPaths
 from alphaswarm_site.stack.supervisor import Supervisor
 from tests.live import LiveStack, clean_environment, free_port, start_up
+from tests.risk.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +25,31 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackPaths]:
     leftovers.end(paths)
 
 
+@pytest.fixture(scope="module")
+def session() -> list[str]:
+    """The id of the session that the first stack ran."""
+    return []
+
+
 def status(url: str) -> int:
     with urlopen(url, timeout=10) as answer:
         return int(answer.status)
 
 
-def test_from_the_first_start_to_ctrl_c(paths: StackPaths) -> None:
+def started(stack: LiveStack) -> str:
+    """The id of a session that runs and would never end."""
+    run_id: str = stack.cli_json("paper", "run", "--config", "demo", "--celery")["run_id"]
+    runs(stack, run_id)
+    return run_id
+
+
+def runs(stack: LiveStack, run_id: str) -> None:
+    eventually(lambda: stack.cli_json("paper", "status", run_id)["status"] == "running", 60)
+
+
+def test_from_the_first_start_to_ctrl_c(paths: StackPaths, session: list[str]) -> None:
     with LiveStack.started(paths.var) as stack:
+        session.append(started(stack))
         assert (stack.username, len(stack.password) >= 12) == ("operator", True)
         assert status(f"{stack.base_url}/readyz") == 200
         assert paths.env.read_text().splitlines()[0].startswith("DATABASE_URL=postgresql://")
@@ -54,9 +73,12 @@ def test_the_programs_of_the_site_stop_before_the_servers(paths: StackPaths) -> 
     assert set(stopped[7:]) == {"redis", "postgres"}
 
 
-def test_the_next_start_finds_the_data_and_keeps_its_environment_off_the_disk(paths: StackPaths) -> None:
+def test_the_next_start_finds_the_data_and_keeps_its_environment_off_the_disk(
+    paths: StackPaths, session: list[str]
+) -> None:
     with LiveStack.started(paths.var, ALPHASWARM_ALPACA_SECRET_KEY="canary-7b1") as stack:
         assert stack.password == "", "the operator of the first start is still there"
+        assert stack.cli_json("paper", "status", session[0])["status"] == "stopped", "it drained with the stack"
         web = next(p for p in leftovers.find(paths) if "daphne" in p.cmdline())
         assert web.environ()["ALPHASWARM_ALPACA_SECRET_KEY"] == "canary-7b1"
         found = subprocess.run(["grep", "-rlE", "canary-7b1|63616e6172792d376231", paths.var], capture_output=True)
@@ -65,10 +87,12 @@ def test_the_next_start_finds_the_data_and_keeps_its_environment_off_the_disk(pa
 
 def test_a_killed_up_is_succeeded(paths: StackPaths) -> None:
     with LiveStack.started(paths.var) as killed:
+        run_id = started(killed)
         killed.process.kill()
         killed.process.wait()
         supervisor = Supervisor(paths).pid()
         with LiveStack.started(paths.var) as stack:
+            runs(stack, run_id)
             assert Supervisor(paths).pid() == supervisor
             assert status(f"{stack.base_url}/readyz") == 200
     assert leftovers.find(paths) == []
