@@ -220,3 +220,75 @@ def test_a_live_feed_serves_no_backtest():
 def test_a_timeframe_that_is_too_short_is_refused():
     with pytest.raises(FeedError, match="shorter than 1Min"):
         AlpacaFeed(["AAPL"], Timeframe.SECOND)
+
+
+async def test_a_halt_at_ibkr_is_known_until_trading_resumes():
+    def halt(stub: tws.TwsStub, feed: IBKRFeed) -> None:
+        stub.call(stub.halt, "SPY", 2)
+        once(lambda: feed.signs.halted, lambda: halted.update(feed.signs.halts()))()
+        stub.call(stub.halt, "SPY", 0)
+        once(lambda: not feed.signs.halted, lambda: stub.call(stub.minute, "SPY", start, PRICES))()
+
+    halted: dict[str, Denial] = {}
+    start = int(minute(2).timestamp())
+    with tws.serving(tws.TwsStub()) as stub:
+        stub.trade("SPY", "100")
+        feed = IBKRFeed(["SPY"], port=stub.port)
+        await bars_of(feed, 1, once(lambda: any(one.ticks for one in list(stub.clients)), lambda: halt(stub, feed)))
+
+    assert halted["SPY"].code == "venue_halt"
+    assert "volatility halt" in halted["SPY"].message
+
+
+async def test_ibkrs_bars_of_a_lost_connection_are_asked_for():
+    begin = minute(9)
+
+    def lose_and_trade(stub: tws.TwsStub) -> None:
+        stub.call(stub.minute, "SPY", int(begin.timestamp()), PRICES)
+        stub.call(lambda: [client.drop() for client in list(stub.clients)])
+        missed = [int((begin + timedelta(minutes=1)).timestamp()) + 5 * number for number in range(12)]
+        stub.history["SPY"] = [(epoch, *PRICES, 7, 1.5, 1) for epoch in missed]
+
+    with tws.serving(tws.TwsStub()) as stub:
+        stub.trade("SPY", "100")
+        feed = IBKRFeed(["SPY"], port=stub.port)
+        act = once(lambda: any(one.bars for one in list(stub.clients)), lambda: lose_and_trade(stub))
+        bars = await bars_of(feed, 2, act)
+
+    assert [bar.time for bar in bars] == [to_nanos(begin), to_nanos(begin + timedelta(minutes=1))]
+    assert bars[1].volume == 84.0
+
+
+async def test_ibkrs_subscriptions_that_are_lost_are_made_anew():
+    def lose_and_trade(stub: tws.TwsStub) -> None:
+        stub.call(stub.lose_subscriptions)
+        stub.call(stub.error, 1101, "Connectivity restored - data lost.")
+        subscribed = once(
+            lambda: any(one.bars for one in list(stub.clients)),
+            lambda: stub.call(stub.minute, "SPY", int(minute(2).timestamp()), PRICES),
+        )
+        subscribed()
+
+    with tws.serving(tws.TwsStub()) as stub:
+        stub.trade("SPY", "100")
+        feed = IBKRFeed(["SPY"], port=stub.port)
+        act = once(lambda: any(one.bars for one in list(stub.clients)), lambda: lose_and_trade(stub))
+        [bar] = await bars_of(feed, 1, act)
+
+    assert (bar.high, bar.low, bar.close) == (2.0, 0.5, 1.5)
+
+
+@pytest.mark.parametrize("code", [1100, 2103, 2105, 10197])
+async def test_ibkrs_bars_do_not_flow_while_the_gateway_says_so(code):
+    def lose(stub: tws.TwsStub) -> None:
+        stub.call(stub.error, code, "no data")
+        once(lambda: feed.signs.lost, lambda: told.append(feed.signs.lost))()
+        stub.call(stub.minute, "SPY", int(minute(2).timestamp()), PRICES)
+
+    told: list[str] = []
+    with tws.serving(tws.TwsStub()) as stub:
+        stub.trade("SPY", "100")
+        feed = IBKRFeed(["SPY"], port=stub.port, lost_after_seconds=0.1)
+        await bars_of(feed, 1, once(lambda: any(one.bars for one in list(stub.clients)), lambda: lose(stub)))
+
+    assert "no bars come" in told[0]

@@ -45,7 +45,7 @@ class MarketData:
                     client.send(50, 3, request, epoch, *prices, volume, prices[3], 1)
 
     def minute(self, symbol: str, start: int, prices: Prices, volume: int = 1200) -> None:
-        """A whole minute (its start as an epoch): its trades in five-second bars, and the bar that is recorded of it."""
+        """A whole minute from ``start`` (epoch): its trades in five-second bars, and the bar that is recorded of it."""
         opened, high, low, close = prices
         for price in (low, high, close):
             self.book.trade(symbol, Decimal(str(price)))
