@@ -17,7 +17,7 @@ from risk.halts import Place
 from trading import failpoints
 from trading.engine.effects import Cancel, Effect, Replace, Submit
 from trading.engine.engine import Engine
-from trading.engine.errors import Fatal, Rejected, Transient, VenueError
+from trading.engine.errors import Fatal, InvalidValue, Rejected, Transient, VenueError
 from trading.engine.orders import OrderRecord, OrderStatus
 from trading.engine.risk import Denial
 from trading.engine.updates import OrderUpdate, UpdateKind, VenueUpdate
@@ -26,6 +26,7 @@ from trading.feeds.signs import FeedSigns
 from trading.journal import Journal
 from trading.lease import Lease
 from trading.reconciling.compare import own
+from trading.reconciling.noting import note
 from trading.reconciling.session import Reconciliation
 from trading.standing import Standing
 from trading.withdrawing import Withdrawals
@@ -252,6 +253,8 @@ class OrderDesk:
         except Exception as error:
             # What follows in the queue may be a fill: it is heard, and the session ends by this.
             log.exception("an update for run %s could not be taken", self._lease.run_id)
+            if isinstance(error, InvalidValue):
+                note(self._lease.run_id, str(error))
             self._on_trouble(error)
         if self._engine.halted or self._engine.leaving:
             self._wake.set()

@@ -171,10 +171,17 @@ def test_an_order_under_our_name_that_the_ledger_does_not_have_is_a_difference_u
     assert OutsideOrder.objects.get().status == "accepted"
 
 
-def test_an_order_of_a_run_that_is_not_ours_is_one_of_others(begun):
+def test_an_order_of_a_run_that_is_not_ours_is_one_of_others_and_shown_with_the_account(begun, caller, owner):
     order = under_our_name(f"{'0' * 32}-1")
     assert not look("2", orders=(order,)).found
     assert OutsideOrder.objects.get().name == order.client_order_id
+    told = caller("read").get(f"/accounts/{ACCOUNT}").json()["outside"]
+    assert [(one["symbol"], one["side"], one["qty"], one["status"]) for one in told] == [
+        ("SPY", "buy", "3", "accepted")
+    ]
+    client = Client()
+    client.force_login(owner)
+    assert "Orders of others" in client.get(f"/ui/accounts/{ACCOUNT}/").content.decode()
 
 
 def test_flattening_sells_what_the_venue_has_more_through_the_gate(house, market, monkeypatch, forgetful):

@@ -19,6 +19,7 @@ from trading.engine.errors import Fatal, Rejected, Transient, Unknown
 from trading.engine.linked import bracket, one_cancels_other, one_triggers_other
 from trading.engine.orders import CancelRequest, ReplaceRequest
 from trading.engine.updates import UpdateKind
+from trading.models import RiskEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,6 +57,7 @@ def test_what_the_venue_says_that_cannot_be_ends_it_and_what_follows_is_still_he
     summary = run(made)
     assert (summary.status, summary.fills) == ("failed", 1)
     assert "cannot be" in summary.reason
+    eventually(lambda: RiskEvent.objects.filter(run=made.run_id, code="impossible_update").exists())
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -12,35 +13,46 @@ from brokers.alpaca.adapter import AlpacaBrokerage
 from risk.models import Account, OrderGrant
 from tests.engine.builders import Script, buy, sell
 from tests.risk.waiting import eventually
-from tests.trading.sessions import Venue, minutes, row, run, session, statuses
+from tests.trading.sessions import CASH, Venue, minutes, row, run, session, statuses
 from tests.venues.alpaca import KEY, SECRET, AlpacaStub
 from tests.venues.serving import serving
 from trading import standing
 from trading.engine.errors import Rejected, Transient, Withheld
 from trading.feeds.signs import FeedSigns
 from trading.models import RiskEvent
+from trading.reconciling import looking
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Shared(Venue):
-    """A simulated venue whose account others trade in too."""
+    """A simulated venue whose account others trade in too: all of them that a test has made."""
 
     shared = True
+    together: ClassVar[list[Shared]] = []
+
+    def __init__(self):
+        super().__init__()
+        self.together.append(self)
 
     @property
     def account(self):
         return "sim-shared"
 
+    def query_positions(self):
+        return [held for each in self.together for held in Venue.query_positions(each)]
+
     def query_account(self):
-        # Each book is an account of its own to its venue.
-        return msgspec.structs.replace(super().query_account(), account=str(id(self)))
+        cash = sum(Venue.query_account(each).cash - CASH for each in self.together) + CASH
+        return msgspec.structs.replace(super().query_account(), cash=cash)
 
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch):
     """What one test's venue said of an account is not the next one's."""
     monkeypatch.setattr(standing, "_figures", {})
+    monkeypatch.setattr(looking, "_accounts", {})
+    monkeypatch.setattr(Shared, "together", [])
 
 
 @pytest.fixture

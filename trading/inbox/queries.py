@@ -1,11 +1,11 @@
-"""Differences between ledger and venue, and orders of others, as JSON-ready rows."""
+"""Differences between ledger and venue, as JSON-ready rows."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from trading.engine.records import plain
-from trading.models import Difference, OutsideOrder
+from trading.models import Difference
 from trading.pages import page
 from trading.rows import moment
 
@@ -59,23 +59,3 @@ def difference_row(one: Difference) -> Row:
         "by": one.by,
         "reason": one.reason,
     }
-
-
-def outside_orders(account: str, most: int = 50) -> list[Row]:
-    """The last orders of an account that no run has sent, newest first."""
-    return [
-        {
-            "venue_order_id": one.venue_order_id,
-            "name": one.name,
-            "symbol": one.symbol,
-            "side": one.side,
-            "qty": plain(one.qty),
-            "filled_qty": plain(one.filled_qty),
-            "limit_price": plain(one.limit_price) or None,
-            "status": one.status,
-            "by": one.by,
-            "reason": one.reason,
-            "first_seen": moment(one.first_seen),
-        }
-        for one in OutsideOrder.objects.filter(account=account)[:most]
-    ]

@@ -12,7 +12,8 @@ from risk import promotion
 from risk.models import Account
 from trading.account_room import queries as shared
 from trading.engine.orders import OPEN_STATUSES
-from trading.models import Mode, Order, Position, Run, VenueCheck
+from trading.engine.records import plain
+from trading.models import Mode, Order, OutsideOrder, Position, Run, VenueCheck
 from trading.queries import ACTIVE
 from trading.recipes.credentials import needed, variables_of
 from trading.rows import moment, order_row
@@ -51,7 +52,7 @@ def accounts() -> list[Row]:
 
 def account(name: str) -> Row:
     """One account with its ``positions`` and ``orders`` by the venue's word and the ledger's, as they were when it was
-    last tested (None before), and its ``limits``. Raises `UnknownAccount`."""
+    last tested (None before), its ``limits``, and in ``outside`` the orders of others. Raises `UnknownAccount`."""
     place = place_of(name)
     check = VenueCheck.objects.filter(pk=name).first()
     breaker = Account.objects.filter(pk=name).first()
@@ -62,6 +63,7 @@ def account(name: str) -> Row:
         "positions": found.get("positions"),
         "orders": found.get("orders"),
         "limits": shared.account(name)["headroom"],
+        "outside": outside_orders(name),
     }
 
 
@@ -91,6 +93,26 @@ def booked_orders(name: str) -> list[Row]:
     """The orders of an account that are open by the ledger, as `trading.rows.order_row`."""
     found = Order.objects.filter(status__in=OPEN_STATUSES, run__in=_runs().filter(account=name))
     return [order_row(order) for order in found.order_by("created_at", "id")]
+
+
+def outside_orders(account: str, most: int = 50) -> list[Row]:
+    """The last orders of an account that no run has sent, newest first."""
+    return [
+        {
+            "venue_order_id": one.venue_order_id,
+            "name": one.name,
+            "symbol": one.symbol,
+            "side": one.side,
+            "qty": plain(one.qty),
+            "filled_qty": plain(one.filled_qty),
+            "limit_price": plain(one.limit_price) or None,
+            "status": one.status,
+            "by": one.by,
+            "reason": one.reason,
+            "first_seen": moment(one.first_seen),
+        }
+        for one in OutsideOrder.objects.filter(account=account)[:most]
+    ]
 
 
 def _runs() -> QuerySet[Run]:

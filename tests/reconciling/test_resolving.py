@@ -1,0 +1,110 @@
+"""Orders whose fate nobody knows, and orders that an owner which was lost had decided on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+
+from brokers.base import Recalled
+from tests.engine.builders import Script, bar, buy
+from tests.reconciling.places import ACCOUNT, alpaca, traded, venue
+from tests.risk.waiting import eventually
+from tests.trading.sessions import CASH, new_run, row, statuses
+from tests.venues.alpaca import AlpacaStub
+from tests.venues.book import Terms
+from tests.venues.faults import Fault
+from trading import ledger
+from trading.engine.engine import Engine
+from trading.engine.orders import OrderStatus
+from trading.engine.risk import RiskAgent
+from trading.models import Run
+from trading.reconciling import resolving
+from trading.reconciling.looking import threads
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolving, "SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr(resolving, "ASK_SECONDS", 0.05)
+
+
+@pytest.fixture
+def stub() -> Iterator[AlpacaStub]:
+    with alpaca() as found:
+        yield found
+
+
+def test_an_order_that_never_arrived_is_told_so_and_holds_nothing_back_any_more(house, stub):
+    """The venue breaks off before it has taken the order, and shows no such order to whoever asks."""
+    stub.faults.plan(Fault.REFUSE_ERROR, where="POST /v2/orders")
+
+    def known(number):
+        if number == 1:
+            eventually(lambda: row_of(stub, "rejected"))
+
+    made = traded(house, stub, [[buy(2)], [buy(1)]], known)
+    first = row(made).orders.order_by("seq").first()
+    assert statuses(made) == ["rejected", "filled"]
+    assert first.reason == resolving.NEVER_SHOWN
+    assert [order["qty"] for order in stub.book.journal.of("order")] == [Decimal(1)]
+
+
+def row_of(stub, status):
+    return Run.objects.get(account=ACCOUNT).orders.filter(status=status).exists()
+
+
+class Lost:
+    """A run whose owner was lost after it had decided on an order, and the engine of the next one."""
+
+    def __init__(self) -> None:
+        self.run, lease = new_run()
+        self.engine = Engine(self.run.pk.hex, Script([buy(2)]), RiskAgent(), ("SPY",), CASH)
+        self.effects = list(self.engine.on_bar(bar(100.0)))
+        self.order = self.engine.open_orders()[0]
+        ledger.append_now(self.run.pk, self.engine.records, token=lease.token)
+        self.sent: list[object] = []
+
+    def taken_up(self, stub: AlpacaStub) -> None:
+        async def send(effects):
+            self.sent += effects
+
+        async def pursue() -> None:
+            brokerage.recall([Recalled(self.order)])
+            await brokerage.connect_async()
+            told = {"tell": self.engine.on_update, "send": send}
+            doubts = resolving.Doubts(self.run.pk, self.engine, brokerage, threads, **told)
+            await doubts.pursue(self.effects)
+            await brokerage.close_async()
+
+        brokerage = venue(stub)
+        asyncio.run(asyncio.wait_for(pursue(), 20))
+
+
+def test_an_order_that_had_not_left_leaves_under_its_own_name(stub):
+    lost = Lost()
+    lost.taken_up(stub)
+    assert lost.sent == lost.effects
+    assert lost.order.status is OrderStatus.INTENDED
+
+
+def test_an_order_that_had_arrived_is_not_sent_again(stub):
+    lost = Lost()
+    terms = Terms("SPY", "buy", Decimal(2), client_order_id=lost.order.client_order_id)
+    stub.call(lambda: stub.book.submit(terms))
+    lost.taken_up(stub)
+    assert lost.sent == []
+    assert lost.order.status is OrderStatus.ACCEPTED
+
+
+def test_an_order_that_was_decided_on_too_long_ago_is_not_sent(stub, monkeypatch):
+    monkeypatch.setattr(resolving, "INTENT_SECONDS", 0.0)
+    lost = Lost()
+    lost.taken_up(stub)
+    assert lost.sent == []
+    assert (lost.order.status, lost.order.reason.partition(":")[0]) == (OrderStatus.DENIED, "intent_expired")
+    assert not lost.engine.open_orders()
