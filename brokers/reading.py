@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from trading.engine.bars import to_nanos
+from trading.engine.errors import Transient
+
+T = TypeVar("T")
 
 #: No price, quantity or sum of money is so large; what is comes from an answer that is broken.
 _TOO_LARGE: Final = Decimal(10**15)
@@ -24,3 +28,11 @@ def moment(text: str) -> int:
     """ISO 8601 as nanoseconds since the epoch; a time without a zone is UTC."""
     read = datetime.fromisoformat(text.replace("Z", "+00:00"))
     return to_nanos(read if read.tzinfo is not None else read.replace(tzinfo=UTC))
+
+
+def read(venue: str, parse: Callable[[Any], T], body: Any) -> T:
+    """What an answer says; raises `Transient` where ``parse`` cannot read it."""
+    try:
+        return parse(body)
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise Transient(f"{venue} gave an answer that cannot be read: {error!r}") from error

@@ -9,6 +9,7 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from brokers.pacing import RateLimit
+from brokers.reading import read
 from trading.engine.errors import Fatal, Rejected, Transient, Unknown, VenueError
 
 T = TypeVar("T")
@@ -89,10 +90,7 @@ class RestCalls:
         return f"Check the ALPHASWARM_{self.venue.upper()}_ variables, or what the recipe gives."
 
     def _read(self, parse: Callable[[Any], T], body: Any) -> T:
-        try:
-            return parse(body)
-        except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise Transient(f"{self.venue} gave an answer that cannot be read: {error!r}") from error
+        return read(self.venue, parse, body)
 
 
 def _never_left(error: requests.RequestException) -> bool:

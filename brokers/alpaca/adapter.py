@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from brokers.addresses import check_paper
 from brokers.alpaca import mapping
@@ -18,6 +18,7 @@ from brokers.base import STARTING_CASH, Recalled, VenueAccount, VenueClock, Venu
 from brokers.known_orders import KnownOrders
 from brokers.listing import Unreadable, listed
 from brokers.pacing import RateLimit
+from brokers.reading import read
 from brokers.sightings import VenueOrder
 from brokers.threaded import ThreadedBrokerage
 from trading.engine.bars import to_nanos
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from brokers.alpaca.wire import Rest, Stream
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 LIVE_URL: Final = "https://api.alpaca.markets"
 CALLS_PER_MINUTE: Final = 200
@@ -143,6 +142,9 @@ class AlpacaBrokerage(ThreadedBrokerage):
 
     def replace_order(self, order: OrderRecord, by: OrderRecord) -> None:
         venue_order_id = self._id_of(order)
+        if order.filled_qty or self._look(venue_order_id).filled_qty:
+            # How much of it the successor would be for is told in one way by the documents, in another by users.
+            raise Rejected("alpaca: an order that is filled in part is not replaced; cancel it and send another")
         self._known.expect(by)
         try:
             changes = mapping.changes(by)
@@ -180,7 +182,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
             self._call("DELETE", f"/orders/{venue_order_id}", urgent=True)
         except Rejected as refusal:
             # It may be over already, or still be open: what the venue shows decides.
-            if not self._look(venue_order_id):
+            if not self._look(venue_order_id).is_over:
                 now = to_nanos(datetime.now(UTC))
                 update = OrderUpdate(UpdateKind.CANCEL_REFUSED, order.client_order_id, now, reason=str(refusal))
                 self.tell([update])
@@ -200,12 +202,11 @@ class AlpacaBrokerage(ThreadedBrokerage):
             self._known.name(venue_order_id, order.client_order_id)
         return venue_order_id
 
-    def _look(self, venue_order_id: str) -> bool:
-        """Ask for one order and take what is new of it; whether it is over."""
-        row = self._call("GET", f"/orders/{venue_order_id}", urgent=True)
-        shown = self._read(mapping.order_of, row)
+    def _look(self, venue_order_id: str) -> VenueOrder:
+        """Ask for one order and take what is new of it."""
+        shown = read(self.venue, mapping.order_of, self._call("GET", f"/orders/{venue_order_id}", urgent=True))
         self._known.see([shown])
-        return shown.is_over
+        return shown
 
     # The venue's books.
 
@@ -218,7 +219,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
             row = self._find(order) if known is None else self._call("GET", f"/orders/{known}", urgent=True)
         except Rejected:
             return None
-        return self._read(mapping.order_of, row)
+        return read(self.venue, mapping.order_of, row)
 
     def query_orders(self, since: int | None = None) -> list[VenueOrder]:
         after = {} if since is None else {"after": mapping.instant(since)}
@@ -231,20 +232,20 @@ class AlpacaBrokerage(ThreadedBrokerage):
         query = {"after": mapping.instant(since), "direction": "asc", "page_size": _PAGE}
         while True:
             rows = self._call("GET", "/account/activities/FILL", query, urgent=True)
-            found += self._read(lambda page: [mapping.fill_of(row) for row in page], rows)
+            found += read(self.venue, lambda page: [mapping.fill_of(row) for row in page], rows)
             if len(rows) < _PAGE:
                 return found
             query["page_token"] = rows[-1]["id"]
 
     def query_positions(self) -> list[VenuePosition]:
         rows = self._call("GET", "/positions")
-        return self._read(lambda found: [mapping.position_of(row) for row in found], rows)
+        return read(self.venue, lambda found: [mapping.position_of(row) for row in found], rows)
 
     def query_account(self) -> VenueAccount:
-        return self._read(mapping.account_of, self._call("GET", "/account"))
+        return read(self.venue, mapping.account_of, self._call("GET", "/account"))
 
     def query_clock(self) -> VenueClock:
-        return self._read(mapping.clock_of, self._call("GET", "/clock"))
+        return read(self.venue, mapping.clock_of, self._call("GET", "/clock"))
 
     # What the venue shows.
 
@@ -275,10 +276,10 @@ class AlpacaBrokerage(ThreadedBrokerage):
         while True:
             rows = self._call("GET", "/orders", wanted, urgent=urgent)
             known = len(found)
-            found |= self._read(lambda page: {str(row["id"]): row for row in mapping.rows_of(page)}, rows)
+            found |= read(self.venue, lambda page: {str(row["id"]): row for row in mapping.rows_of(page)}, rows)
             if len(rows) < _MOST_ORDERS or len(found) == known:
                 return listed(self.venue, found.values(), mapping.order_of)
-            wanted["after"] = self._read(lambda page: page[-1]["submitted_at"], rows)
+            wanted["after"] = read(self.venue, lambda page: page[-1]["submitted_at"], rows)
 
     def _keep_polling(self) -> None:
         while not self._closing.wait(self._poll_seconds):
@@ -295,9 +296,3 @@ class AlpacaBrokerage(ThreadedBrokerage):
         if self._rest is None:
             raise Transient("alpaca is not connected")
         return self._rest.call(method, path, data, **how)
-
-    def _read(self, parse: Callable[[Any], T], body: Any) -> T:
-        try:
-            return parse(body)
-        except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise Transient(f"alpaca gave an answer that cannot be read: {error!r}") from error

@@ -82,11 +82,8 @@ class TestAlpaca(BrokerageContract):
     not_applicable = {
         "test_a_venue_that_replaces_no_order_says_so_and_leaves_it_as_it_was": "it replaces orders",
         "test_one_cancel_that_fails_holds_no_other_back": "one call cancels all",
-    }
-    not_yet = {
-        "test_of_two_alternatives_one_is_filled_and_the_other_cancelled": "the second is not told as accepted",
         "test_the_successor_of_an_order_that_is_filled_in_part_is_for_the_rest": (
-            "the venue's quantity counts what the order had filled before"
+            "it is refused, since how much the successor would be for is not sure"
         ),
     }
 
@@ -125,6 +122,15 @@ def test_a_replaced_order_is_told_as_such_and_its_successor_as_accepted(venue):
 
     assert venue.kinds(old, UpdateKind.REPLACED) == [UpdateKind.ACCEPTED, UpdateKind.REPLACED]
     assert venue.kinds(new, UpdateKind.ACCEPTED) == [UpdateKind.ACCEPTED]
+
+
+def test_an_order_that_is_filled_in_part_is_not_replaced_and_stays_as_it_was(venue):
+    old, new = limit("99"), limit("98")
+    venue.adapter.submit_order(old)
+    venue.trade("99", "4")
+    with pytest.raises(Rejected, match="filled in part"):
+        venue.adapter.replace_order(old, new)
+    assert [one.status for one in venue.book.orders.values()] == ["partially_filled"]
 
 
 def test_an_order_that_the_venue_has_already_is_adopted(venue):

@@ -157,7 +157,8 @@ class AlpacaStub(Stub):
         terms = terms_of(body)
         if terms.order_class == "oco":
             limit, stop = exits_of(body, terms, entry=False)
-            order = self.book.submit_group((limit, stop))[0]
+            order, second = self.book.submit_group((limit, stop))
+            order.legs.append(second.id)
         else:
             order = self.book.submit(terms, exits_of(body, terms))
         return web.json_response(order_row(order, self.book))
