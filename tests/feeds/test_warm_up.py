@@ -9,18 +9,28 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from brokers.ibkr import feed as ibkr_feed
+from risk.agent import RiskManagementAgent
+from risk.limits import RiskLimits
 from tests.engine.builders import Script, buy
 from tests.feeds.test_live import PRICES, minute, once
+from tests.replay.driven import Driven, resumed, told_of
 from tests.risk.runs import at, made
+from tests.trading.drawn import SYMBOLS, VENUES, WANTED, Replayed, brokerage, markets
+from tests.trading.sessions import CASH
 from tests.venues import tws
 from tests.venues.alpaca import KEY, SECRET, AlpacaStub
 from tests.venues.serving import serving
 from tests.venues.tradier import TOKEN, TradierStub
 from trading.bounds import bounded_live
 from trading.engine.bars import Bar, Timeframe, to_nanos
+from trading.engine.engine import Engine
 from trading.engine.errors import Transient
+from trading.engine.margin import AccountType
+from trading.engine.records import Kind, Record
 from trading.feeds.base import FeedError, Warming
 from trading.feeds.live import AlpacaFeed, IBKRFeed, LiveFeed, TradierFeed
 from trading.feeds.past import past_of
@@ -205,3 +215,30 @@ def test_a_warm_up_that_was_cut_short_gives_way_to_the_next():
         machine.on_bar(at(number, 10.0))
 
     assert (machine.bars, machine.traded_bars) == (4, 2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(markets(), WANTED, VENUES, st.data())
+def test_a_run_that_was_warmed_up_is_done_again_and_gone_on_with_as_it_was(bars, wanted, venue, data):
+    def make():
+        agent = RiskManagementAgent(RiskLimits(), CASH)
+        engine = Engine("run", Replayed(wanted, []), agent, SYMBOLS, CASH, account=AccountType(venue["account"]))
+        return engine, brokerage(venue)
+
+    whole = Driven(*make())
+    began = data.draw(st.integers(0, len(bars)))
+    whole.trade(bars[:began])
+    past = data.draw(st.integers(0, len(bars)))
+    data_of = {"num_bars": whole.engine.bars, "bars": past}
+    whole.engine.records.append(Record(Kind.FEED_WARMED, whole.engine.now, data=data_of))
+    whole.engine.warm(past)
+    whole.keep()
+    warmed = len(whole.facts)
+    whole.trade(bars[began:])
+    whole.end()
+    at = data.draw(st.integers(warmed, len(whole.facts)))
+
+    again = resumed(make, whole, at, quiet=data.draw(st.integers(0, 3)))
+    assert again.facts == whole.facts
+    assert told_of(again.engine) == told_of(whole.engine)
+    assert again.engine.traded_bars == whole.engine.traded_bars
