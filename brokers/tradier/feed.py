@@ -77,6 +77,9 @@ class TradierBars:
                 self._ask()
             except Transient as error:
                 log.warning("tradier does not tell its bars: %s", error)
+            except Exception:
+                # Without this thread no bar would come any more; its silence counts as a feed that is lost.
+                log.exception("what tradier tells of its bars could not be taken")
 
     def _ask(self) -> None:
         for symbol in self._last:

@@ -12,15 +12,18 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, NamedTuple
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from tests.venues.book import ZERO, Book, Event, Order, Refused, Terms
+from tests.venues.market import Bar
 from tests.venues.serving import Stream, Stub, serve_by_hand
 from tests.venues.tradier_shapes import LINKED, STATUSES, BadParameter, legs_of, price_of, row_of, some, terms_of
 
 TOKEN, ACCOUNT = "stub-token", "VA000000"
 
+ZONE = ZoneInfo("America/New_York")
 _PRICES = {"price": "limit_price", "stop": "stop_price"}
 
 
@@ -230,6 +233,13 @@ class TradierStub(Stub):
             if symbol in self.book.last
         ]
         return web.json_response({"quotes": some(rows, "quote")})
+
+    def show(self, bar: Bar) -> None:
+        super().show(bar)
+        start = bar.start.astimezone(ZONE).strftime("%Y-%m-%dT%H:%M:%S")
+        names = ("open", "high", "low", "close", "volume")
+        row = {"time": start, **{name: getattr(bar, name) for name in names}}
+        self.series.setdefault(bar.symbol, []).append(row)
 
     # Events: they carry neither symbol nor side.
 
