@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -25,7 +24,7 @@ log = logging.getLogger(__name__)
 
 #: Appends of one run that may wait for the database.
 MOST_POSTED = 256
-#: A bar that no fact comes of is kept no later than with the first bar that comes so long after the last append.
+#: A bar that no fact comes of is kept after so long.
 KEEP_SECONDS: Final = 2.0
 
 
@@ -56,7 +55,8 @@ class Journal:
         self._seen: list[int] = []
         self._marks: list[int] = []
         self._first_bar = start.bars
-        self._appended_at = 0.0
+        self._keeping: asyncio.TimerHandle | None = None
+        self._due = False
         self._posted: deque[Future[int]] = deque()
         self._last: Future[int] | None = None
 
@@ -124,14 +124,20 @@ class Journal:
             points = self._points[: len(self._points) - kept]
             del self._points[: len(points)]
         state, self._state = self._state, None
-        now = time.monotonic()
-        due = bool(self._bars) and now - self._appended_at > KEEP_SECONDS
+        due, self._due = self._due and bool(self._bars), False
         if not records and not points and state is None and not due:
+            if self._bars and self._keeping is None:
+                self._keeping = asyncio.get_running_loop().call_later(KEEP_SECONDS, self._keep)
             return None
-        self._appended_at = now
         append = Append(self._lease.run_id, self._lease.token, records, points, state, bars=self._chunk())
         self._last = self._writer.append(append)
         return self._last
+
+    def _keep(self) -> None:
+        """Keep what was seen by now, though nothing came of it."""
+        self._keeping = None
+        self._due = True
+        self.post()
 
     def _chunk(self) -> Chunk | None:
         if not self._bars and not self._marks:

@@ -11,7 +11,7 @@ from tests.ledger.builders import Trading, new_run
 from trading import ledger
 from trading.connections import connect
 from trading.engine.bars import Bar
-from trading.ledger import Append
+from trading.ledger import Append, Chunk, Seen
 from trading.ledger.bars import pack, unpack
 from trading.models import Run, RunBars
 
@@ -47,7 +47,7 @@ def minute(number: int) -> Bar:
 
 def append(run: Run, first: int, bars: list[Bar], records: list[object] | None = None) -> None:
     with connect() as database:
-        ledger.append(database, [Append(run.id, None, records or [], bars=(first, bars))])
+        ledger.append(database, [Append(run.id, None, records or [], bars=Chunk(first, bars))])
 
 
 def kept(run: Run) -> list[Bar]:
@@ -93,3 +93,28 @@ def test_they_are_never_changed_but_may_be_deleted_when_they_are_old() -> None:
         RunBars.objects.update(count=2)
     RunBars.objects.filter(run=run).delete()
     assert kept(run) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_knows_its_place_among_the_facts_of_its_run() -> None:
+    run = new_run()
+    trading = Trading(run)
+    one, other = trading.order(), trading.order()
+    bars = [minute(number) for number in range(4)]
+    with connect() as database:
+        (before,) = ledger.append(database, [Append(run.id, None, [trading.intend(one)], bars=Chunk(0, bars[:1], [0]))])
+        facts = [trading.submit(one), trading.intend(other)]
+        batch = [
+            # The first is looked at after an order has left, and the next two bring one fact between them.
+            Append(run.id, None, facts, bars=Chunk(1, bars[1:3], [1, 2], [1, 1])),
+            Append(run.id, None, [], bars=Chunk(3, [], [], [0])),
+            Append(run.id, None, [], bars=Chunk(3, bars[3:], [0])),
+        ]
+        ledger.append(database, batch)
+        assert isinstance(before, int)
+        assert list(ledger.read_seen(database, run.id)) == [
+            Seen(bars[0], before - 1, before + 1),
+            Seen(bars[1], before + 1, before + 1),
+            Seen(bars[2], before + 2, before + 2),
+            Seen(bars[3], before + 2, None),
+        ]

@@ -84,10 +84,10 @@ def test_http_answers_the_same_document(run: Run) -> None:
 
 
 def test_http_says_why_a_run_cannot_be_replayed(run: Run) -> None:
-    Run.objects.filter(pk=run.pk).update(venue="alpaca")
+    Run.objects.filter(pk=run.pk).update(status="blocked")
     answer = reader().post(f"/paper/runs/{run.pk}/replay")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
-    assert "traded at alpaca" in answer.json()["detail"]
+    assert "there is nothing to replay" in answer.json()["detail"]
 
 
 def test_the_page_shows_the_first_difference(tampered: Run) -> None:

@@ -14,6 +14,7 @@ from tests.trading.market import recipe, write_bars
 from tests.trading.market import replay as replay_feed
 from tests.trading.sessions import Frames, Gatehouse, gatehouse, new_run
 from trading import ledger, recipes, runner
+from trading.connections import connect
 from trading.lease import Lease, claim
 from trading.ledger import LeaseLost
 from trading.models import Run, RunStatus
@@ -90,6 +91,12 @@ def told(run: Run) -> dict[str, Any]:
     return {"points": points, "orders": list(orders), **{name: getattr(row, name) for name in names}}
 
 
+def kept(run: Run) -> int:
+    with connect() as database:
+        row = database.execute("SELECT coalesce(sum(count), 0) FROM run_bars WHERE run_id = %s", [run.pk]).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def document(path: Path, **options: Any) -> dict[str, Any]:
     made = recipe(replay_feed(path), strategy_kwargs=CROSS, **options)
     made["brokerage"]["kwargs"] |= {"slippage": {"bps": 2}, "fees": {"per_share": "0.005"}, "latency_ms": 500}
@@ -130,6 +137,25 @@ def test_every_shipped_strategy_decides_next_what_it_would_have(start: Callable[
     lose(start(other, lease), 130)
     finish(start(other, taken(other)))
     assert told(other) == told(one)
+
+
+def test_bars_that_no_fact_comes_of_are_kept_all_the_same(
+    start: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trading.journal.KEEP_SECONDS", 0.01)
+    made = document(write_bars(tmp_path / "bars.csv", minutes=10), state_flush_every_bars=1000)
+    run, lease = queued(made)
+    session = start(run, lease)
+    some = session._bars
+
+    async def then_nothing(wake: asyncio.Event) -> Any:
+        async for bar in some(wake):
+            yield bar
+        while await asyncio.to_thread(kept, run) < session.engine.bars:  # noqa: ASYNC110  (the database rings no bell)
+            await asyncio.sleep(0.005)
+
+    session._bars = then_nothing
+    assert finish(session).fills == 0
 
 
 def test_bounds_count_from_the_beginning_of_the_run(start: Callable[..., Any], tmp_path: Path) -> None:
