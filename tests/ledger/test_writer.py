@@ -98,9 +98,10 @@ def test_the_facts_are_those_of_the_call(writer):
 
 def test_backends_that_are_terminated_all_the_time_lose_and_double_nothing(writer):
     runs = [new_run() for _ in range(5)]
-    over = threading.Event()
+    over, written = threading.Event(), threading.Event()
 
     def terminate():
+        """Cut every connection soon after it has got something done, however slow the machine is."""
         kills = 0
         with superuser_connection() as superuser:
             superuser.autocommit = True
@@ -110,7 +111,9 @@ def test_backends_that_are_terminated_all_the_time_lose_and_double_nothing(write
                     " WHERE application_name = 'alphaswarm ledger' AND datname = current_database()"
                 ).fetchall()
                 kills += len(killed)
-                over.wait(0.03)
+                written.clear()
+                written.wait(10)
+                over.wait(0.01 * (kills % 4))
         return kills
 
     def trade(run):
@@ -119,6 +122,7 @@ def test_backends_that_are_terminated_all_the_time_lose_and_double_nothing(write
         for _ in range(180):
             futures.append(writer.append(ledger.Append(run.id, None, trading.filled_order())))
             futures[-1].result(30)
+            written.set()
         return [future.result(30) for future in futures]
 
     with ThreadPoolExecutor(6) as pool:

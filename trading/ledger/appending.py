@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
 import psycopg
 from django.db import connection, transaction
 
@@ -23,7 +22,7 @@ from trading.ledger import tables
 from trading.ledger.bars import Chunk, save_bars
 from trading.ledger.curves import Curve, curve_digest, save_curve
 from trading.ledger.events import Event, chain, encode, figure
-from trading.ledger.projection import Changes, Row
+from trading.ledger.projection import Changes
 
 #: Equity and cash of a run at an event time in nanoseconds.
 Point = tuple[int, Decimal, Decimal]
@@ -132,7 +131,7 @@ class _Stretch:
     def __init__(self, cursor: tables.Cursor, heads: dict[UUID, _Head]) -> None:
         self._cursor = cursor
         self._heads = heads
-        self._rows: list[Row] = []
+        self._rows: list[tables.EventRow] = []
         self._changes: dict[UUID, Changes] = {}
         self._curves: list[Append] = []
         self._bars: list[tuple[UUID, int, Chunk]] = []
@@ -171,17 +170,7 @@ class _Stretch:
     def _chain(self, run_id: UUID, head: _Head, event: Event, recorded_at: int) -> None:
         head.seq += 1
         head.hash = chain(head.hash, run_id, head.seq, event.kind, event.time, recorded_at, event.text)
-        self._rows.append(
-            {
-                "run_id": run_id,
-                "seq": head.seq,
-                "kind": event.kind,
-                "event_time": event.time // 1000,
-                "payload": msgspec.Raw(event.text),
-                "hash": f"\\x{head.hash.hex()}",
-                "recorded_at": recorded_at,
-            }
-        )
+        self._rows.append((run_id, head.seq, event.kind, event.time // 1000, event.text, head.hash, recorded_at))
 
     def write(self) -> None:
         if not self._changes:
@@ -190,7 +179,7 @@ class _Stretch:
         heads = [self._heads[run_id] for run_id in moved]
         with tables.Together(self._cursor.connection) as together:
             together.execute(_APPENDING, "on")
-            together.put(tables.ADD_EVENTS, self._rows)
+            tables.add_events(together, self._rows)
             tables.write(together, list(self._changes.values()))
             for append in self._curves:
                 if append.curve is not None:

@@ -1,14 +1,15 @@
 """Writing to the tables: one statement per table, however many rows and runs.
 
-The rows travel as one JSON document per statement, and the statements in one go: a writer beside many busy threads
-waits for the interpreter at each answer of the database. Table names are unqualified on purpose: a rebuild runs the same
-statements on temporary twins.
+Events travel as columns, being many; the rows of the other tables as one JSON document per statement. The statements go
+together: a writer beside many busy threads waits for the interpreter at each answer of the database. Table names are
+unqualified on purpose: a rebuild runs the same statements on temporary twins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, LiteralString, cast
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -25,15 +26,8 @@ MOMENT: Final = "moment"
 FLAG: Final = "flag"
 NAME: Final = "name"
 
-EVENT: Final = {
-    "run_id": "uuid",
-    "seq": "bigint",
-    "kind": "text",
-    "event_time": MOMENT,
-    "payload": "jsonb",
-    "hash": "bytea",
-    "recorded_at": MOMENT,
-}
+#: Run, seq, kind, event time, canonical payload, hash, time of recording; times in microseconds since the epoch.
+EventRow = tuple[UUID, int, str, int, bytes, bytes, int]
 ORDER: Final = {
     "id": "text",
     "run_id": "uuid",
@@ -143,7 +137,13 @@ def _kept_where_null(columns: Iterable[str]) -> str:
     return ", ".join(f'"{name}" = coalesce(r."{name}", t."{name}")' for name in columns)
 
 
-ADD_EVENTS: Final = _insert("ledger_events", EVENT)
+ADD_EVENTS: Final = """
+    INSERT INTO ledger_events (run_id, seq, kind, event_time, payload, hash, recorded_at)
+    SELECT run_id, seq, kind, 'epoch'::timestamptz + event_time * interval '1 microsecond', payload, hash,
+           'epoch'::timestamptz + recorded_at * interval '1 microsecond'
+      FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::bigint[], %s::jsonb[], %s::bytea[], %s::bigint[])
+        AS r(run_id, seq, kind, event_time, payload, hash, recorded_at)
+"""
 
 _ORDER_STATE: Final = ("status", "filled_qty", "avg_fill_price", "venue_order_id", "reason", "updated_at")
 _RUN_STATE: Final = {**RUN, "state": "jsonb"}
@@ -212,6 +212,32 @@ class Together:
             cursor = self.execute(cast(LiteralString, statement), _encoder.encode(rows).decode())
             if otherwise:
                 self._counted.append((cursor, len(rows), otherwise))
+
+
+def add_events(together: Together, rows: Sequence[EventRow]) -> None:
+    if not rows:
+        return
+    runs, seqs, kinds, times, payloads, hashes, recorded = zip(*rows, strict=True)
+    together.execute(
+        ADD_EVENTS,
+        _array([run_id.hex for run_id in runs]),
+        _array(map(str, seqs)),
+        _array(kinds),
+        _array(map(str, times)),
+        _array(_quoted(payload.decode()) for payload in payloads),
+        _array([f'"\\\\x{digest.hex()}"' for digest in hashes]),
+        _array(map(str, recorded)),
+    )
+
+
+def _array(elements: Iterable[str]) -> str:
+    """An array as PostgreSQL reads it: several times as fast as to have each element adapted."""
+    return f"{{{','.join(elements)}}}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def write(together: Together, changes: Sequence[Changes]) -> None:
