@@ -45,7 +45,7 @@ kill-drill: setup-dev
 
 # Every fault of docs/reliability.md on a whole stack; within 40 minutes, and it notes there what held.
 faults: setup-dev
-	@report=$$(mktemp) && { timeout 2400 $(PYTHON) -m pytest tests/faults -m "faults or not faults" --numprocesses 0 \
+	@report=$$(mktemp) && { timeout --signal=INT 2400 $(PYTHON) -m pytest tests/faults -m "faults or not faults" --numprocesses 0 \
 	  --junitxml $$report; status=$$?; $(PYTHON) -m scripts.promises $$report; exit $$status; }
 
 lock: setup-dev
