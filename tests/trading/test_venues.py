@@ -147,11 +147,13 @@ def test_no_order_reaches_the_venue_after_a_kill(live_stack, trader, market, rel
         over.set()
         moving.join()
     assert run["status"] == "killed"
-    assert max(datetime.fromisoformat(order["at"]) for order in market.journal("order")) < killed_at
+    orders = market.journal("order")
+    assert max(datetime.fromisoformat(order["at"]) for order in orders) < killed_at
+    assert {order["id"] for order in orders} <= {one["id"] for one in market.journal("fill") + market.journal("end")}
     assert fills_of(trader, run["id"]) == filled(market.journal("fill"))
 
 
-@pytest.mark.parametrize("market", ["alpaca", "ibkr"], indirect=True)
+@each_venue
 def test_the_shipped_recipe_trades_at_its_venue(live_stack, trader, market, tmp_path):
     name, symbol = market.shipped
     recipe = yaml.safe_load((PROJECT / name).read_text())
@@ -160,14 +162,12 @@ def test_the_shipped_recipe_trades_at_its_venue(live_stack, trader, market, tmp_
     for known in ("AAPL", "MSFT", "SPY", "IBM"):
         market.stub.trade(known, "100")
 
-    def fall() -> Any:
-        """An hour of little ups and downs, and then a fall."""
-        for minute in range(65):
-            market.bar(95.0 if minute == 64 else 100.0 + minute % 2 / 10, symbol)
+    def fallen() -> Any:
+        market.fall(symbol)
         return market.journal("fill")
 
     with shell(live_stack, written(recipe, tmp_path), **market.addresses) as process:
-        orders = eventually(fall)
+        orders = eventually(fallen)
         run_id = orders[0]["client_order_id"].partition("-")[0]
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=40)
