@@ -58,8 +58,9 @@ def anchor_heads() -> None:
 
 @worker_ready.connect
 def call_what_waits(**_: object) -> None:
-    """Messages that the workers before have dropped are sent anew."""
+    """Messages that the workers before have dropped are sent anew, at once."""
     supervisor.call_again()
+    supervisor.redispatch_unclaimed()
 
 
 @worker_process_init.connect

@@ -24,8 +24,12 @@ from alphaswarm_site.stack.errors import StackError
 from alphaswarm_site.stack.paths import StackPaths
 from risk import kill_switch
 from tests.environment import PROJECT
+from tests.ledger.builders import Trading
 from trading import actions, host, ledger, releases, supervisor, tasks
+from trading.engine.orders import OrderStatus
 from trading.engine.records import Kind, Record
+from trading.guard.sweeper import sweep
+from trading.guard.watchlist import ANSWER_SECONDS, watched_runs
 from trading.lease import Lease, LeaseKeeper, claim, give_away
 from trading.ledger import LeaseLost
 from trading.models import Mode, Run, RunBars, RunStatus
@@ -152,6 +156,35 @@ def test_of_many_who_notice_a_lost_run_at_once_one_takes_it() -> None:
         thread.join()
     assert taken == [run.pk]
     assert statuses(run).count("queued") == 1
+
+
+# A kill meanwhile.
+
+
+def waiting(status: RunStatus) -> Run:
+    """A session on the simulated venue that waits, for its next owner or for a person, with an order open."""
+    run = queued(recipe={"brokerage": {"class": "SimulatedBrokerage"}})
+    lease = owned(run)
+    trading = Trading(run)
+    order = trading.order(limit=Decimal(90))
+    facts = [trading.intend(order), trading.submit(order)]
+    facts.append(trading.step(order, OrderStatus.ACCEPTED, Kind.ORDER_ACCEPTED))
+    ledger.append_now(run.pk, facts, token=lease.token)
+    give_away(lease, "its worker was lost")
+    if status != RunStatus.QUEUED:
+        ledger.append_now(run.pk, [Record(Kind.RUN_STATUS, 1, data={"status": status.value})])
+    return run
+
+
+@pytest.mark.parametrize("status", [RunStatus.QUEUED, RunStatus.INTERRUPTED])
+def test_a_session_that_waits_is_left_alone_but_for_a_kill_which_ends_it(status: RunStatus) -> None:
+    run = waiting(status)
+    [watched] = watched_runs()
+    assert not watched.has_left
+    assert not watched.is_silent(None)
+    assert watched.is_silent(ANSWER_SECONDS)
+    sweep(watched.brokerage, {watched: "kill switch engaged"}, killed=True)
+    assert (again(run).status, run.orders.get().status) == (RunStatus.KILLED, "cancelled")
 
 
 # By a person.

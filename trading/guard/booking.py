@@ -72,7 +72,9 @@ def book(lease: Lease, venue: IBrokerage | None, reason: str) -> list[str]:
         news.take(update)
     in_doubt = [order.id for order in state.open_orders()]
     records = state.records
-    if run.status in (*OWNED, RunStatus.QUEUED):
+    # A simulated venue's book cannot be had again once its orders are gone, so nobody resumes that run.
+    gone = venue is None and run.status == RunStatus.INTERRUPTED
+    if gone or run.status in (*OWNED, RunStatus.QUEUED):
         records.append(_ended(state, reason, in_doubt))
     if records:
         ledger.append_now(run.id, records, token=lease.token)
