@@ -49,6 +49,11 @@ class Market(ABC):
     def bar(self, close: float, symbol: str = SYMBOL) -> None:
         """Let the next minute's bar come."""
 
+    def fall(self, symbol: str) -> None:
+        """An hour of little ups and downs, and then a fall."""
+        for minute in range(65):
+            self.bar(95.0 if minute == 64 else 100.0 + minute % 2 / 10, symbol)
+
     def drop(self) -> None:
         """Lose every stream of the venue."""
         self.stub.call(self.stub.drop_streams)
@@ -125,15 +130,25 @@ class Tws(Market):
 
 
 class Tradier(Market):
+    """Its minutes are asked for, and given out when they are over."""
+
     wrong = {"token": "wrong"}
+    shipped = ("configs/paper/tradier_rest_baseline.yaml", "MSFT")
 
     def __init__(self, stub: TradierStub) -> None:
         super().__init__(stub)
-        # Its minutes are asked for, and given out when they are over.
-        start = datetime.now(ZoneInfo("America/New_York")).replace(second=0, microsecond=0, tzinfo=None)
-        row = {"open": 100, "high": 100, "low": 100, "close": 100, "volume": 100}
-        minutes = [start + timedelta(minutes=minute) for minute in range(-3, 5)]
-        stub.series[SYMBOL] = [{"time": minute.isoformat(), **row} for minute in minutes]
+        for minute in range(-3, 5):
+            self._add(SYMBOL, minute, 100.0)
+
+    def _add(self, symbol: str, minute: int, close: float) -> None:
+        """A bar that starts so many minutes from now."""
+        now = datetime.now(ZoneInfo("America/New_York")).replace(second=0, microsecond=0, tzinfo=None)
+        row = {"open": close, "high": close, "low": close, "close": close, "volume": 100}
+        self.stub.series.setdefault(symbol, []).append({"time": (now + timedelta(minutes=minute)).isoformat(), **row})
+
+    @property
+    def addresses(self):
+        return {"ALPHASWARM_TRADIER_BASE_URL": f"{self.stub.url}/v1"}
 
     @property
     def feed(self):
@@ -145,6 +160,14 @@ class Tradier(Market):
 
     def bar(self, close, symbol=SYMBOL):
         """They come by themselves."""
+
+    def fall(self, symbol):
+        """The hour lies in the past that a session asks for as it begins; the fall comes once it has."""
+        if symbol not in self.stub.series:
+            for minute in range(-70, -1):
+                self._add(symbol, minute, 100.0 + minute % 2 / 10)
+        if len({since for asked, since in self.stub.asked if asked == symbol}) >= 2:
+            self._add(symbol, -1, 95.0)
 
 
 @contextmanager

@@ -43,6 +43,8 @@ class TradierStub(Stub):
         self.clock_state = "open"
         self.orders_hidden = False
         self.series: dict[str, list[dict[str, Any]]] = {}
+        #: The symbols whose bars were asked for, and since when.
+        self.asked: list[tuple[str, str]] = []
         self.account_type = "margin"
         self.book.listeners.append(self._on_event)
         self._numbers = count(1001)
@@ -223,6 +225,7 @@ class TradierStub(Stub):
     async def _timesales(self, request: web.Request) -> web.Response:
         rows = self.series.get(request.query["symbol"], [])
         start = request.query.get("start", "")
+        self.asked.append((request.query["symbol"], start))
         found = [row for row in rows if row["time"] >= start.replace(" ", "T")]
         return web.json_response({"series": {"data": found if len(found) != 1 else found[0]} if found else None})
 
