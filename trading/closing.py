@@ -70,8 +70,9 @@ class Closing:
         engine = self._engine
         self.drain(ending)
         await self._desk.cancel_open(ending.reason)
-        # Of many sessions that end at once, all are rid of their orders before one reckons its figures.
         await self._commit()
+        # Of many sessions that end at once, all are rid of their orders before one reckons its figures.
+        await self._journal.others()
         doubts = await self._flat(ending)
         doubts += [f"cancel of {order.id} not confirmed" for order in engine.open_orders()]
         doubts += await self._desk.differences()

@@ -15,10 +15,13 @@ from trading.endings import KILLED, Ending, killed
 from trading.engine.effects import Cancel
 from trading.engine.engine import Engine
 from trading.engine.records import Kind, Record
+from trading.frames import publisher
 
 #: How long a session tries to close what it holds, and after which silence it asks anew.
 FLATTEN_TIMEOUT: Final = 10.0
 FLATTEN_RETRY: Final = 2.0
+#: For so long nothing is shown of a kill: its cancels and their ledger come first.
+HELD_SECONDS: Final = 0.15
 
 
 class Heed:
@@ -61,6 +64,7 @@ class Heed:
         flatten = self._gate.read().flatten
         if epoch != self.kill_epoch:
             self.kill_epoch = epoch
+            publisher().hold(HELD_SECONDS)
             self._note(Kind.KILL_ENGAGED, epoch=epoch, flatten=flatten)
             if not (self._stop_on_kill or flatten):
                 # From then on the gate alone refuses what is new, for as long as the switch is engaged.

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 #: Appends of one run that may wait for the database.
 MOST_POSTED = 256
+#: How long a run lets others go first that have more urgent things to write.
+OTHERS_SECONDS = 0.5
 #: A bar that no fact comes of is kept after so long.
 KEEP_SECONDS: Final = 2.0
 
@@ -108,6 +110,14 @@ class Journal:
         self._append(final)
         if self._last is not None:
             await asyncio.wrap_future(self._last)
+
+    async def others(self) -> None:
+        """Wait a moment until all that other runs of this process have posted by now is written too."""
+        newest = self._writer.newest()
+        if newest is not None:
+            # Of a failure its own run is told.
+            with suppress(Exception):
+                await asyncio.wait_for(asyncio.wrap_future(newest), OTHERS_SECONDS)
 
     def _append(self, final: bool) -> Future[int] | None:
         records = self._engine.records[:]

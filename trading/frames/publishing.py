@@ -84,6 +84,7 @@ class FramePublisher:
         self._written = threading.Condition(self._lock)
         self._wake = threading.Event()
         self._closing = threading.Event()
+        self._held_until = 0.0
         self._away = False
         self._thread: threading.Thread | None = None
 
@@ -114,6 +115,10 @@ class FramePublisher:
         if not self._wake.is_set():
             self._wake.set()
 
+    def hold(self, seconds: float) -> None:
+        """Write nothing for so long: something more urgent has need of the processor."""
+        self._held_until = time.monotonic() + seconds
+
     def flush(self, run_id: UUID, timeout: float) -> bool:
         """Wait up to ``timeout`` seconds until all that was published of a run is written; whether it is."""
         with self._written:
@@ -135,7 +140,7 @@ class FramePublisher:
     def _serve(self) -> None:
         while True:
             self._wake.wait()
-            self._closing.wait(GATHER_SECONDS)
+            self._closing.wait(max(GATHER_SECONDS, self._held_until - time.monotonic()))
             self._wake.clear()
             try:
                 delivered = self._deliver()

@@ -88,6 +88,11 @@ class LedgerWriter:
             self._changed.notify()
         return job.future
 
+    def newest(self) -> Future[int] | None:
+        """The newest append of any run that waits to be written; None where none does."""
+        with self._changed:
+            return self._queue[-1].future if self._queue else None
+
     def close(self, timeout: float = 10.0) -> None:
         """Write what waits, for at most ``timeout`` seconds, and end."""
         with self._changed:
