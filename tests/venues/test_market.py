@@ -1,0 +1,43 @@
+"""The market of stubs that are started by hand."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime
+from itertools import islice, pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.venues import market
+
+START = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
+
+
+@given(st.integers(0, 10**6), st.floats(1, 1000))
+def test_bars_follow_each_other_and_are_the_same_for_the_same_seed(seed, price):
+    price = round(price, 2)
+    minutes = list(islice(market.wander({"SPY": price, "IBM": price}, START, seed), 50))
+    assert minutes == list(islice(market.wander({"SPY": price, "IBM": price}, START, seed), 50))
+    for bars in minutes:
+        for bar in bars:
+            assert 0 < bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high
+    for before, after in pairwise(minutes):
+        assert after[0].start - before[0].start == market.MINUTE
+        assert [bar.open for bar in after] == [bar.close for bar in before]
+
+
+def test_a_market_that_is_faster_than_time_shows_the_past_and_ends_when_it_is_told_to():
+    shown, over = [], threading.Event()
+
+    def show(bar):
+        shown.append(bar)
+        if len(shown) == 20:
+            over.set()
+
+    began = time.monotonic()
+    market.run({"SPY": 450.0}, show, every=0.001, seed=1, over=over)
+    assert time.monotonic() - began < 5
+    assert len(shown) == 20
+    assert shown[-1].start + market.MINUTE < datetime.now(UTC)
