@@ -83,12 +83,18 @@ class VenueFill(msgspec.Struct, frozen=True, kw_only=True):
 class Recalled(msgspec.Struct, frozen=True):
     """An order that was sent by another process for the same run, and what the run's books have of it: the ``value``
     of its fills at their prices, their ``fee`` in all (both in the account's currency, the value without the contract's
-    multiplier), and the ids of their executions."""
+    multiplier), and the ids of their executions. ``decided_at`` is when it was decided on by the wall clock, in
+    nanoseconds, which its ``created_at`` is not where a feed has a time of its own; 0 where that is not known.
+
+    A venue that changes an order in place counts the fills of the order whose place this one took as its own: they are
+    in ``value`` and ``fee``, and ``before`` is their quantity."""
 
     order: OrderRecord
     value: Decimal = Decimal(0)
     fee: Decimal = Decimal(0)
     execution_ids: frozenset[str] = frozenset()
+    decided_at: int = 0
+    before: Decimal = Decimal(0)
 
 
 class OutOfReach(Rejected):

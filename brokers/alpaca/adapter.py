@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Nanoseconds by which the venue's clock may be behind this machine's.
+_CLOCKS_DIFFER: Final = 60_000_000_000
 LIVE_URL: Final = "https://api.alpaca.markets"
 CALLS_PER_MINUTE: Final = 200
 _FIRST_EVENTS_SECONDS: Final = 15.0
@@ -122,7 +124,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
 
     def recall(self, orders: Sequence[Recalled]) -> None:
         self._known.recall(orders)
-        self._since = min([self._since, *(one.order.created_at for one in orders)])
+        self._since = min([self._since, *(max(0, one.decided_at - _CLOCKS_DIFFER) for one in orders)])
 
     # Orders.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
@@ -9,17 +10,19 @@ from decimal import Decimal
 import pytest
 
 from brokers.alpaca.adapter import AlpacaBrokerage
+from brokers.base import Recalled
 from tests.brokers.contract import SYMBOL, limit
 from tests.risk.waiting import eventually
 from tests.venues.alpaca import KEY, SECRET, AlpacaStub
 from tests.venues.book import Book, Terms
 from tests.venues.serving import serving
 from trading.engine.errors import Unknown
-from trading.engine.orders import OrderRecord
+from trading.engine.orders import OrderRecord, OrderStatus
 from trading.engine.updates import UpdateKind, VenueUpdate
 
 #: In this time a fill whose event was lost is told all the same.
 RECONCILED_SECONDS = 5.0
+HOUR = 3600 * 10**9
 
 
 @pytest.fixture(params=[True, False], ids=["unique ids", "any ids"])
@@ -96,6 +99,22 @@ def test_08_an_order_that_the_venue_has_already_is_adopted() -> None:
         finally:
             adapter.close()
         assert len(stub.book.orders) == 1
+
+
+def test_02_an_order_that_filled_while_nobody_owned_its_run_is_told_to_the_next_owner(stub: AlpacaStub) -> None:
+    now = time.time_ns()
+    # Of a feed whose own time is an hour ahead of the clock's.
+    order = limit("101", qty="2", created_at=now + HOUR, status=OrderStatus.INTENDED)
+    terms = Terms(SYMBOL, "buy", Decimal(2), "limit", "day", order.client_order_id, limit_price=Decimal(101))
+    stub.call(stub.book.submit, terms)
+    adapter = AlpacaBrokerage(KEY, SECRET, poll_seconds=0.5, base_url=stub.url, stream_url=f"{stub.socket_url}/stream")
+    adapter.recall([Recalled(order, decided_at=now)])
+    adapter.connect()
+    try:
+        [fill] = [one for one in told(adapter, UpdateKind.FILL) if one.kind is UpdateKind.FILL]  # type: ignore[union-attr]
+    finally:
+        adapter.close()
+    assert (fill.client_order_id, fill.qty) == (order.client_order_id, 2)
 
 
 def test_13_a_fill_whose_event_is_lost_is_told_within_five_seconds(stub: AlpacaStub, adapter: AlpacaBrokerage) -> None:

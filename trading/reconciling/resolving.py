@@ -40,8 +40,14 @@ NEVER_SHOWN: Final = "the venue has never shown it"
 _IN_DOUBT: Final = frozenset({OrderStatus.UNKNOWN})
 _ENDS: Final = frozenset({UpdateKind.CANCELLED, UpdateKind.EXPIRED, UpdateKind.REPLACED})
 _BOOKED: Final = """
-    SELECT order_id, sum(qty * price), sum(fee), array_agg(venue_execution_id) FROM fills
-     WHERE run_id = %s AND order_id = ANY(%s) GROUP BY order_id
+    SELECT o.id, coalesce(sum(f.qty * f.price), 0), coalesce(sum(f.fee), 0),
+           array_remove(array_agg(f.venue_execution_id), NULL), e.recorded_at,
+           coalesce(sum(f.qty) FILTER (WHERE f.order_id <> o.id), 0)
+      FROM orders o JOIN ledger_events e ON e.run_id = o.run_id AND e.seq = o.seq
+                    LEFT JOIN orders same ON same.run_id = o.run_id
+                          AND (same.id = o.id OR same.venue_order_id = o.venue_order_id)
+                    LEFT JOIN fills f ON f.run_id = o.run_id AND f.order_id = same.id
+     WHERE o.run_id = %s AND o.id = ANY(%s) GROUP BY o.id, e.recorded_at
 """
 _INTENDED: Final = """
     SELECT o.id, extract(epoch FROM clock_timestamp() - e.recorded_at)::float
@@ -56,7 +62,7 @@ def recalled(run_id: UUID, orders: Sequence[OrderRecord]) -> list[Recalled]:
         return []
     with connect() as database:
         rows = database.execute(_BOOKED, [run_id, [order.id for order in orders]]).fetchall()
-    booked = {row[0]: (row[1], row[2], frozenset(row[3])) for row in rows}
+    booked = {row[0]: (row[1], row[2], frozenset(row[3]), to_nanos(row[4]), row[5]) for row in rows}
     return [Recalled(order, *booked.get(order.id, ())) for order in orders]
 
 
