@@ -31,7 +31,7 @@ def made(wanted, timers, limits, sizing, account=AccountType.UNLEVERED):
     return Engine("run", Replayed(wanted, timers), agent, SYMBOLS, CASH, account=account)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(markets(), WANTED, TIMERS, VENUES, LIMITS, SIZINGS, st.data())
 def test_at_the_simulated_venue_it_leaves_the_same_facts(bars, wanted, timers, venue, limits, sizing, data):
     def make():
@@ -47,7 +47,7 @@ def test_at_the_simulated_venue_it_leaves_the_same_facts(bars, wanted, timers, v
     assert told_of(again.engine) == told_of(whole.engine)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(markets(), WANTED, TIMERS, LIMITS, SIZINGS, st.integers(0, 10**6), st.data())
 def test_at_a_venue_that_answers_as_it_likes_it_knows_the_same(bars, wanted, timers, limits, sizing, seed, data):
     moments = []
