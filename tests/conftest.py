@@ -17,6 +17,8 @@ from tests.database import Restorer
 from tests.live import LiveStack
 from tests.venues import alpaca, tradier
 
+pytest_plugins = ["tests.unbroken"]
+
 # At once, and not in pytest_configure: the conftest.py of a folder that is named on the command line imports models.
 django.setup()
 
@@ -80,6 +82,8 @@ def live_stack() -> Iterator[LiveStack]:
     }
     with LiveStack.started(**credentials) as stack:
         yield stack
+        verified = stack.cli("ledger", "verify")
+        assert verified.returncode == 0, verified.stdout
 
 
 @pytest.fixture(scope="module")

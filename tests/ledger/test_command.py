@@ -47,6 +47,7 @@ def test_an_intact_ledger_ends_with_zero(alphaswarm, run):
     assert printed.out.startswith("ok: 1 runs, ")
 
 
+@pytest.mark.tampers
 def test_a_difference_ends_with_one_and_is_named(alphaswarm, run):
     tamper("UPDATE runs SET cash = 5 WHERE id = %s", run.id)
     code, printed = alphaswarm("verify", str(run.id))
@@ -54,6 +55,7 @@ def test_a_difference_ends_with_one_and_is_named(alphaswarm, run):
     assert f"run {run.id}, runs {run.id}, cash: expected" in printed.out
 
 
+@pytest.mark.tampers
 @pytest.mark.parametrize("tampered", [False, True])
 def test_json_is_one_document(alphaswarm, run, tampered):
     if tampered:
@@ -78,6 +80,7 @@ def test_with_since_only_runs_that_have_grown_are_read_again(run):
     assert (report.ok, report.runs, report.events) == (True, 1, written)
 
 
+@pytest.mark.tampers
 def test_with_since_the_anchors_of_all_are_checked_all_the_same(run, alphaswarm):
     tamper("UPDATE ledger_events SET hash = sha256(hash) WHERE run_id = %s", run.id)
     code, printed = alphaswarm("verify", "--since", "2999-01-01", "--json")

@@ -9,7 +9,7 @@ from tests.database import superuser_connection
 from tests.ledger.builders import NINE_THIRTY, a_day_of_trading, new_run
 from trading import ledger
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.tampers]
 
 
 def tamper(statement, *parameters):
