@@ -129,6 +129,7 @@ def read_document(process: subprocess.Popen[str]) -> dict[str, Any]:
         process.wait(START_SECONDS)
         raise AssertionError(f"alphaswarm up ended with {process.returncode}: {process.stderr.read()}")
     document: dict[str, Any] = json.loads(line)
+    assert "url" in document, f"alphaswarm up gave up: {document}"
     return document
 
 
