@@ -15,6 +15,7 @@ from tests.trading.sessions import Gatehouse, run, session
 from tests.venues.alpaca import KEY, SECRET, AlpacaStub
 from tests.venues.book import Terms
 from tests.venues.serving import serving
+from tests.venues.tws import TwsStub
 from trading.models import Run
 from trading.paper_trading import PaperTradingSession
 
@@ -33,8 +34,8 @@ def venue(stub: AlpacaStub) -> AlpacaBrokerage:
     return AlpacaBrokerage(KEY, SECRET, poll_seconds=0.1, **urls)
 
 
-def by_hand(stub: AlpacaStub, side: str, qty: int, limit: str | None = None) -> str:
-    """A manual order at the venue; its id there."""
+def by_hand(stub: Any, side: str, qty: int, limit: str | None = None) -> None:
+    """A manual order at the venue."""
     terms = Terms(
         "SPY",
         side,
@@ -43,8 +44,10 @@ def by_hand(stub: AlpacaStub, side: str, qty: int, limit: str | None = None) -> 
         time_in_force="gtc",
         limit_price=Decimal(limit) if limit else None,
     )
-    placed: str = stub.call(lambda: stub.book.submit(terms).id)
-    return placed
+    if isinstance(stub, TwsStub):
+        stub.by_hand(terms)
+    else:
+        stub.call(stub.book.submit, terms)
 
 
 def silently(stub: AlpacaStub, qty: int) -> None:
@@ -73,7 +76,9 @@ def traded(
             yield bar(100.0, minute=number)
         await asyncio.to_thread(eventually, lambda: not made.engine.open_orders())
 
-    made = session(house, Script(*steps), feed, brokerage=venue(stub), **options)
-    Run.objects.filter(pk=made.run_id).update(account=ACCOUNT, venue="alpaca")
+    if "brokerage" not in options:
+        options["brokerage"] = venue(stub)
+    made = session(house, Script(*steps), feed, **options)
+    Run.objects.filter(pk=made.run_id).update(account=made.brokerage.account, venue=made.brokerage.venue)
     run(made)
     return made
