@@ -43,6 +43,7 @@ class KnownOrders:
         self._tell = tell
         self._ours: set[str] = set()
         self._sent: set[str] = set()
+        self._decided: dict[str, int] = {}
         self._names: dict[str, str] = {}
         self._ids: dict[str, str] = {}
         self._sightings = Sightings()
@@ -63,6 +64,7 @@ class KnownOrders:
                 if order.client_order_id in self._sent:
                     raise Rejected(f"{self._venue}: order {order.client_order_id} was sent before")
             self._sent.update(order.client_order_id for order in orders)
+            self._decided.update(dict.fromkeys((order.client_order_id for order in orders), time.time_ns()))
             self.expect(*orders)
 
     def unsend(self, *orders: OrderRecord) -> None:
@@ -71,16 +73,18 @@ class KnownOrders:
             self._sent.difference_update(order.client_order_id for order in orders)
 
     def recall(self, orders: Iterable[Recalled]) -> None:
-        """The run has these from before, oldest first, each filled as far as its books say. One that took another's
-        place under the same id of the venue comes with that other one, whose fills the venue counts too."""
+        """The run has these from before, each filled as far as its books say."""
         with self._lock:
             for one in orders:
                 order = one.order
                 self.expect(order)
+                if one.decided_at:
+                    self._decided[order.client_order_id] = one.decided_at
                 if order.venue_order_id is not None:
                     self.name(order.venue_order_id, order.client_order_id)
                     accepted = order.status not in (OrderStatus.SUBMITTED, OrderStatus.UNKNOWN)
-                    self._sightings.know(order.venue_order_id, order.filled_qty, one.value, one.fee, accepted)
+                    filled = order.filled_qty + one.before
+                    self._sightings.know(order.venue_order_id, filled, one.value, one.fee, accepted)
 
     def name(self, venue_order_id: str, client_order_id: str) -> None:
         """The venue knows this order of the run by this id."""
@@ -91,6 +95,10 @@ class KnownOrders:
     def name_of(self, venue_order_id: str) -> str | None:
         """Whose order the venue knows by this id; None while it has not been seen."""
         return self._names.get(venue_order_id)
+
+    def decided_at(self, order: OrderRecord) -> int:
+        """When an order was decided on by the wall clock (ns), as far as that is known; else by its run's clock."""
+        return self._decided.get(order.client_order_id, order.created_at)
 
     def id_of(self, order: OrderRecord) -> str | None:
         """The venue's id of an order, None while it has not been seen there."""

@@ -80,11 +80,11 @@ class Sightings:
         self._seen: dict[str, _Seen] = {}
 
     def know(self, venue_order_id: str, filled: Decimal, value: Decimal, fee: Decimal, accepted: bool = True) -> None:
-        """So much more of an order is known from elsewhere: ``filled`` units for ``value``, with ``fee``, and whether
+        """So much of an order is known from elsewhere: ``filled`` units for ``value``, with ``fee``, and whether
         it was ``accepted``."""
         seen = self._seen.setdefault(venue_order_id, _Seen())
         seen.state = UpdateKind.ACCEPTED if accepted else None
-        seen.filled, seen.value, seen.fee = seen.filled + filled, seen.value + value, seen.fee + fee
+        seen.filled, seen.value, seen.fee = filled, value, fee
 
     def begin_anew(self, venue_order_id: str) -> Decimal:
         """From here on the order goes by another name, under which it has yet to be accepted; what was filled so far

@@ -113,7 +113,7 @@ class TradierBrokerage(RestBrokerage):
 
     def query_order(self, order: OrderRecord) -> VenueOrder | None:
         shown = super().query_order(order)
-        if shown is None and order.venue_order_id is None and order.created_at < _today():
+        if shown is None and order.venue_order_id is None and self._known.decided_at(order) < _today():
             raise Transient(
                 f"tradier does not list the orders of earlier days; whether it has {order.id} cannot be told"
             )

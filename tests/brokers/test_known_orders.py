@@ -109,15 +109,15 @@ def test_an_order_that_ends_before_it_is_replaced_takes_its_successor_along():
     assert told.kinds(told.old) == [UpdateKind.ACCEPTED, UpdateKind.CANCELLED]
 
 
-def test_a_run_that_goes_on_knows_both_orders_of_one_and_tells_only_what_is_new():
+def test_a_run_that_goes_on_tells_nothing_of_what_the_order_before_had_got():
     told = Told()
-    old, new = told.old, limit("91", replaces=told.old.id, qty="6")
-    for one, got in ((old, 4), (new, 1)):
-        one.venue_order_id, one.status, one.filled_qty = "v-1", OrderStatus.ACCEPTED, Decimal(got)
-    told.known.recall([Recalled(old, Decimal(360)), Recalled(new, Decimal(90))])
+    new = limit("91", replaces=told.old.id, qty="6")
+    new.venue_order_id, new.status, new.filled_qty = "v-1", OrderStatus.PARTIALLY_FILLED, Decimal(1)
+    told.known.recall([Recalled(new, value=Decimal(450), before=Decimal(4))])
+    told.show("91", 5)
+    assert told.updates == []
     told.show("91", 10, None)
 
-    assert told.kinds(old) == []
     assert (told.filled(new), told.of(new)[0].price) == (5, 90)
 
 

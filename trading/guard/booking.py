@@ -9,10 +9,10 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 
 from brokers.base import IBrokerage
-from brokers.sightings import Sightings
+from brokers.sightings import Sightings, VenueOrder
 from trading import ledger
 from trading.endings import VENUE_LOST
 from trading.engine.bars import price_of, to_nanos
@@ -90,16 +90,21 @@ def _updates(run: Run, state: RunState, venue: IBrokerage | None) -> Iterator[Or
             continue
         shown = venue.query_order(order)
         if shown is not None:
-            sightings.know(shown.venue_order_id, order.filled_qty, *_booked(run, order))
+            sightings.know(shown.venue_order_id, *_booked(run, order, shown))
             yield from sightings.take(shown, order.client_order_id)
         elif order.venue_order_id is None:
             yield _cancelled(order, _NEVER_SHOWN)
 
 
-def _booked(run: Run, order: OrderRecord) -> tuple[Decimal, Decimal]:
-    """What the ledger has of an order's fills: their value at their prices, and their fees."""
-    sums = Fill.objects.filter(run=run, order_id=order.id).aggregate(value=Sum(F("qty") * F("price")), fee=Sum("fee"))
-    return sums["value"] or Decimal(0), sums["fee"] or Decimal(0)
+def _booked(run: Run, order: OrderRecord, shown: VenueOrder) -> tuple[Decimal, Decimal, Decimal]:
+    """What the ledger has of the fills of a venue's order: how many units, their value at their prices, and their fees.
+
+    Those of an order whose place this one took are among them where it stayed the same one at the venue.
+    """
+    same = Q(order_id=order.id) | Q(order__venue_order_id=shown.venue_order_id)
+    fills = Fill.objects.filter(same, run=run)
+    sums = fills.aggregate(qty=Sum("qty"), value=Sum(F("qty") * F("price")), fee=Sum("fee"))
+    return sums["qty"] or Decimal(0), sums["value"] or Decimal(0), sums["fee"] or Decimal(0)
 
 
 def _cancelled(order: OrderRecord, reason: str) -> OrderUpdate:
