@@ -57,7 +57,7 @@ def test_each_span_of_a_session_names_the_venue(live_stack, collector, tmp_path)
     done = run_cli(environment, "paper", "run", "--config", str(config), "--json")
     assert done.returncode == 0, done.stderr
     ours = [span for span in spans if span.name.startswith(("paper.", "broker."))]
-    assert {span.name for span in ours} == NAMES
+    assert {span.name for span in ours} >= NAMES
     for span in ours:
         assert {one.key: one.value.string_value for one in span.attributes}["broker.venue"] == "sim"
     bars = json.loads(done.stdout)["bars"]
