@@ -14,13 +14,17 @@ from tests.faults.venue import venue
 faults = pytest.mark.faults
 
 
-def dies_and_goes_on(stack: Rig, point: str) -> None:
+#: What the one of them that is among the ordinary tests, which share the machine with others, may take.
+BUSY_SECONDS = 60.0
+
+
+def dies_and_goes_on(stack: Rig, point: str, within: float = RECOVERY_SECONDS) -> None:
     """A worker is killed at a point; its run goes on by itself, in another process."""
     run_id = stack.start(stack.venue.trading())
     stack.has_sent(run_id, 3)
     token = stack.row(run_id, "fencing_token")
     stack.hits(stack.arm(point))
-    assert stack.goes_on(run_id) < RECOVERY_SECONDS
+    assert stack.goes_on(run_id) < within
     assert stack.row(run_id, "fencing_token") > token
     stack.stop(run_id)
 
@@ -31,7 +35,7 @@ def test_01_killed_after_the_intent_and_before_the_send(stack: Rig) -> None:
 
 
 def test_02_killed_after_the_send_and_before_the_acknowledgement_is_booked(stack: Rig) -> None:
-    dies_and_goes_on(stack, "sent")
+    dies_and_goes_on(stack, "sent", BUSY_SECONDS)
 
 
 @faults
