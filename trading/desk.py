@@ -79,9 +79,7 @@ class OrderDesk:
         brokerage.may_leave = self._may_leave
         self.conditions = Conditions()
         self.standing = Standing(str(lease.run_id), engine, brokerage, self.conditions, signs)
-        self.withdrawals = Withdrawals(
-            engine, brokerage, journal, self.standing, attributes=attributes, drain=self.drain
-        )
+        self.withdrawals = Withdrawals(engine, brokerage, journal, self.standing, drain=self.drain)
         self._reconciliation: Reconciliation | None = None
         if brokerage.shared:
             self._reconciliation = Reconciliation(

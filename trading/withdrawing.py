@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from brokers.base import IAsyncBrokerage
 from trading.engine.effects import Cancel
@@ -35,14 +35,12 @@ class Withdrawals:
         journal: Journal,
         standing: Standing,
         *,
-        attributes: dict[str, Any],
         drain: Callable[[], None],
     ) -> None:
         self._engine = engine
         self._brokerage = brokerage
         self._journal = journal
         self._standing = standing
-        self._attributes = attributes
         self._drain = drain
         self._heard = asyncio.Event()
         self._canceller: asyncio.Task[None] | None = None
