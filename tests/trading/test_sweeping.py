@@ -19,7 +19,7 @@ from tests.risk.waiting import eventually
 from tests.trading.places import SYMBOL, Market, Tws, open_market
 from tests.trading.sessions import Gatehouse, minutes, new_run, row, session, statuses
 from tests.venues import alpaca, tradier
-from trading import account_book, ledger, runner
+from trading import account_book, ledger
 from trading.engine.orders import OrderStatus
 from trading.engine.records import Kind
 from trading.guard import clearing, sweeper, watchlist
@@ -29,6 +29,7 @@ from trading.guard.watchlist import Stopwatch, watched_runs
 from trading.ledger import LeaseLost
 from trading.models import Run
 from trading.paper_trading import PaperTradingSession
+from trading.parts import venue_of
 from trading.restoring import open_orders
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,7 +86,7 @@ class Blocked:
         self.strategy = Blocking([buy(10, limit=LOW)], [buy(1), buy(1)])
         brokerage = market.brokerage
         self.made: PaperTradingSession = session(
-            house, self.strategy, self._bars, brokerage=runner.venue_of(brokerage), event_time=False
+            house, self.strategy, self._bars, brokerage=venue_of(brokerage), event_time=False
         )
         self.may_block = threading.Event()
         recipe = {"universe": [SYMBOL], "brokerage": brokerage}
@@ -232,7 +233,7 @@ def test_an_order_that_was_on_its_way_when_the_venue_was_first_asked_is_withdraw
 
     trading = Trading(new_run()[0])
     late = trading.order(limit=Decimal(90))
-    outside = runner.venue_of(market.brokerage)
+    outside = venue_of(market.brokerage)
     outside.reach()
     venue = LateOrder(alpaca.KEY, alpaca.SECRET, base_url=market.stub.url)
     venue.reach()
@@ -247,7 +248,7 @@ def test_an_order_that_was_on_its_way_when_the_venue_was_first_asked_is_withdraw
 
 def test_orders_of_others_are_left_alone(house, market, blocked):
     blocked.holds("accepted")
-    outside = runner.venue_of(market.brokerage)
+    outside = venue_of(market.brokerage)
     outside.reach()
     outside.submit_order(Trading(Run(starting_cash=1)).order(limit=Decimal(90)))
     outside.close()
@@ -263,7 +264,7 @@ def left_behind(market: Market, status: str = "interrupted", known: bool = True)
     order = trading.order(limit=Decimal(90))
     records = [trading.intend(order), trading.submit(order)]
     if known:
-        outside = runner.venue_of(market.brokerage)
+        outside = venue_of(market.brokerage)
         outside.reach()
         outside.submit_order(order)
         outside.close()
