@@ -103,8 +103,8 @@ def _booked(run: Run, order: OrderRecord, shown: VenueOrder) -> tuple[Decimal, D
     """
     same = Q(order_id=order.id) | Q(order__venue_order_id=shown.venue_order_id)
     fills = Fill.objects.filter(same, run=run)
-    sums = fills.aggregate(qty=Sum("qty"), value=Sum(F("qty") * F("price")), fee=Sum("fee"))
-    return sums["qty"] or Decimal(0), sums["value"] or Decimal(0), sums["fee"] or Decimal(0)
+    sums = fills.aggregate(units=Sum("qty"), value=Sum(F("qty") * F("price")), fees=Sum("fee"))
+    return sums["units"] or Decimal(0), sums["value"] or Decimal(0), sums["fees"] or Decimal(0)
 
 
 def _cancelled(order: OrderRecord, reason: str) -> OrderUpdate:
