@@ -13,6 +13,7 @@ import pytest
 from alphaswarm_site.stack.postgres import SUPERUSER
 from risk.gate import OrderGate, Verdict
 from tests.faults.stack import RECOVERY_SECONDS, Rig, rig
+from tests.faults.venue import PRICE
 from tests.risk.waiting import eventually
 
 pytestmark = pytest.mark.faults
@@ -45,7 +46,7 @@ def test_22_what_the_venue_did_while_the_database_was_away_is_booked_afterwards(
     away_since = time.monotonic()
     stack.venue.trade("1")
     eventually(lambda: time.monotonic() > away_since + AWAY_SECONDS, 20)
-    stack.venue.trade("100")
+    stack.venue.trade(PRICE)
     stack.database_wire.restore()
     eventually(lambda: stack.row(run_id, "num_fills") == 3, 60)
     stack.stop(run_id)

@@ -21,6 +21,8 @@ from tests.trading.test_end_to_end import eventually
 from tests.venues.journal import read
 
 SYMBOL = "SPY"
+#: Far above every price of the made-up bars, so that what is to rest below the market rests.
+PRICE = "5000"
 
 
 @dataclass
@@ -85,10 +87,10 @@ def at(order: dict[str, Any]) -> float:
 
 @contextmanager
 def venue(folder: Path, *options: str) -> Iterator[Venue]:
-    """A venue that stands at 100, with ``options`` of its command line, until the block ends."""
+    """A venue that stands at `PRICE`, with ``options`` of its command line, until the block ends."""
     port, journal, log = free_port(), folder / "journal", folder / "venue.log"
     command = [sys.executable, "-m", "tests.venues.alpaca", "--port", str(port), "--journal", str(journal)]
-    given = ["--cash", "1000000000", "--price", f"{SYMBOL}=100", *options]
+    given = ["--cash", "1000000000", "--price", f"{SYMBOL}={PRICE}", *options]
     with log.open("w") as out:
         process = subprocess.Popen([*command, *given], cwd=PROJECT, stdout=out, stderr=out)
         wire = Proxy(port)
