@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from access import audit
 from access.principals import Principal
-from trading import dispatch, ledger, runner
+from trading import dispatch, ledger, releases, runner
 from trading.admission import GateRefused, StartHeld, admit, check_held, place_of
 from trading.engine.bars import to_nanos
 from trading.engine.errors import InvalidValue, TradingError
@@ -127,6 +127,9 @@ def _start(
     bot_version: BotVersion | None,
     enqueue: bool,
 ) -> Run:
+    if not enqueue:
+        # Who is to run it itself must be able to, or a worker would, once nobody else has.
+        releases.check()
     # Not one transaction around both: a refused run must stay as a row when GateRefused goes up.
     run = admit(recipe, facts, created_by=principal.name, bot=bot, bot_version=bot_version)
     audit.record(principal, verb, f"run:{run.id}", name=run.name)

@@ -111,12 +111,10 @@ def claim(run_id: UUID) -> Lease | None:
 
 
 def _check_version(run_id: UUID) -> None:
-    declared = releases.declared()
-    if declared not in (None, settings.PROGRAM_VERSION):
-        with connection.cursor() as cursor:
-            cursor.execute(_WAITS, [run_id])
-            if cursor.fetchone() is not None:
-                raise releases.OtherVersion(declared)
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITS, [run_id])
+        if cursor.fetchone() is not None:
+            releases.check()
 
 
 @transaction.atomic

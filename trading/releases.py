@@ -30,5 +30,12 @@ def withdraw() -> None:
     Release.objects.filter(version=settings.PROGRAM_VERSION).delete()
 
 
+def check() -> None:
+    """Raise `OtherVersion` where this process may own no run."""
+    version = declared()
+    if version not in (None, settings.PROGRAM_VERSION):
+        raise OtherVersion(version)
+
+
 def declared() -> str | None:
     return Release.objects.values_list("version", flat=True).first()

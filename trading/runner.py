@@ -13,7 +13,7 @@ from risk import places
 from risk.clock import Clock
 from risk.gate import OrderGate
 from risk.watch import gate_watcher
-from trading import failpoints, ledger
+from trading import failpoints, ledger, releases
 from trading.admission import admit, place_of
 from trading.backtest import PROGRESS_EVERY
 from trading.bounds import bounded_live
@@ -51,8 +51,10 @@ def build_from_config(config: Recipe | Mapping[str, Any] | str | Path, **kwargs:
     """A session ready to ``await session.run()`` in this process: admitted, claimed and owned.
 
     ``kwargs`` are secrets and other arguments of feed and brokerage that the recipe leaves out. Raises
-    `trading.recipes.RecipeError`, `trading.admission.GateRefused` or `trading.admission.StartHeld`.
+    `trading.recipes.RecipeError`, `trading.admission.GateRefused`, `trading.admission.StartHeld` or
+    `trading.releases.OtherVersion`.
     """
+    releases.check()
     parts = assemble(read_recipe(config), **kwargs)
     parts.prepare()
     run = admit(parts.recipe, parts.facts(), created_by=owner_name())

@@ -327,6 +327,12 @@ def test_what_a_worker_of_another_version_may_not_take_waits_with_the_reason(oth
     assert statuses(run) == ["queued"], "it is told once"
 
 
+def test_who_may_own_nothing_starts_nothing_to_run_itself(other_version: None) -> None:
+    with override_settings(PROGRAM_VERSION="0.1.0+old"), pytest.raises(OtherVersion):
+        actions.start_paper("sim_sma_cross", principal=cli_principal(), enqueue=False)
+    assert not Run.objects.exists()
+
+
 def test_where_no_stack_has_declared_a_version_any_may_own(other_version: None) -> None:
     releases.withdraw()
     with override_settings(PROGRAM_VERSION="0.1.0+old"):
