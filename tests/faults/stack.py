@@ -152,6 +152,15 @@ class Rig:
             self.client.post(f"/paper/stop/{self.row(run_id, 'task_id')}")
         for run_id in runs:
             self.comes_to(run_id, *ENDED, "interrupted")
+        self._close_breaker()
+
+    def _close_breaker(self) -> None:
+        """What a venue refused trips the account's breaker, which stays open for a person."""
+        with self.database() as database:
+            tripped = database.execute("SELECT name FROM risk_accounts WHERE breaker_open").fetchall()
+        for (account,) in tripped:
+            done = self.stack.cli("breaker", "reset", account, "--reason", "the test is over")
+            assert done.returncode == 0, done.stderr
 
     @property
     def oracle(self) -> Oracle:
