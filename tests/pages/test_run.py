@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 HTMX = {"HX-Request": "true"}
 #: Session, user; the run, equity at midnight, orders, fills; kinds, kill switch, its history.
-BUDGET = 11
+BUDGET = 12
 
 
 def url(run_id: object, rest: str = "") -> str:

@@ -13,8 +13,8 @@ from trading.models import Mode, Run
 pytestmark = pytest.mark.django_db
 
 URL = "/ui/runs/"
-#: Session, user; runs; kinds, kill switch, its history.
-BUDGET = 8
+#: Session, user; runs; kinds, promotions, differences, alerts, kill switch, its history.
+BUDGET = 9
 
 
 def names(page: dict[str, list[dict[str, str]]]) -> list[str]:

@@ -99,6 +99,7 @@ def _show_new(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "POST"])
+@page("read")
 def bot_recipe(request: HttpRequest, bot_id: UUID) -> HttpResponse:
     found = _bot(bot_id)
     return _save(request, found.name, found) if request.method == "POST" else _show_recipe(request, found)

@@ -68,6 +68,15 @@ def export(folder: Path, form: str, scope: Scope, progress: Progress | None = No
     return manifest
 
 
+def write_table(name: str, folder: Path, form: str, scope: Scope, most: int) -> Path:
+    """One table, as a file in ``folder``. Raises `InvalidValue` where it has more than ``most`` rows."""
+    with connect() as database:
+        database.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        path = _Copy(database, folder, form, scope, None).single(TABLES[name], most)
+        database.rollback()
+    return path
+
+
 class _Copy:
     def __init__(
         self, database: psycopg.Connection[Any], folder: Path, form: str, scope: Scope, progress: Progress | None
@@ -96,6 +105,16 @@ class _Copy:
                 "stretches": self._stretches(cursor),
                 "last_anchor": self._last_anchor(cursor),
             }
+
+    def single(self, table: Table, most: int) -> Path:
+        with psycopg.ClientCursor(self._database, row_factory=tuple_row) as cursor:
+            limited = (
+                f"SELECT count(*) FROM (SELECT FROM {table.source} WHERE {table.condition} LIMIT {most + 1}) found"
+            )
+            row = cursor.execute(limited, self._scope.parameters).fetchone()
+            if row and row[0] > most:
+                raise InvalidValue(f"more than {most:,} rows: choose one run or fewer days, or use the command line")
+            return self._folder / str(self._write(cursor, table, most)["file"])
 
     def _check_runs(self, cursor: psycopg.Cursor[Any]) -> list[str] | None:
         if self._scope.runs is None:

@@ -4,7 +4,7 @@ text or in PostgreSQL's own types."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -25,21 +25,30 @@ _KINDS: Final[Mapping[str, str]] = {
     tables.MOMENT: TIME,
     tables.FLAG: TRUTH,
 }
+#: By which columns a scope may choose, where a table has them.
+_CHOSEN: Final = ("symbol", "side", "status", "kind")
 #: What a spreadsheet takes for a formula, and the mark that keeps it from doing so.
 _FORMULA: Final = r"^[=+@\t\r''-]"
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Which runs (all, if None), and from when (included) to when (excluded) in the runs' own time."""
+    """Which runs (all, if None), and from when (included) to when (excluded) in the runs' own time.
+
+    The others choose rows of the tables that have such a column; None chooses all.
+    """
 
     runs: list[UUID] | None = None
     since: datetime | None = None
     until: datetime | None = None
+    symbol: str | None = None
+    side: str | None = None
+    status: str | None = None
+    kind: str | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
-        return {"runs": self.runs, "since": self.since, "until": self.until}
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -55,11 +64,15 @@ class Table:
 
     @property
     def condition(self) -> str:
-        runs = f"(%(runs)s::uuid[] IS NULL OR {self.run} = ANY(%(runs)s::uuid[]))"
+        conditions = [f"(%(runs)s::uuid[] IS NULL OR {self.run} = ANY(%(runs)s::uuid[]))"]
+        for name in _CHOSEN:
+            if name in self.columns:
+                conditions.append(f'(%({name})s::text IS NULL OR "{name}" = %({name})s::text)')
+        chosen = " AND ".join(conditions)
         if not self.time:
-            return runs
+            return chosen
         since = f'(%(since)s::timestamptz IS NULL OR "{self.time}" >= %(since)s)'
-        return f'{runs} AND {since} AND (%(until)s::timestamptz IS NULL OR "{self.time}" < %(until)s)'
+        return f'{chosen} AND {since} AND (%(until)s::timestamptz IS NULL OR "{self.time}" < %(until)s)'
 
     @property
     def typed(self) -> str:

@@ -6,6 +6,7 @@ for what is not known. A minus is a real minus sign; the sign of money shows by 
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -205,6 +206,12 @@ def breakable(name: Any) -> SafeString:
 def brief(value: Any) -> str:
     """The first eight characters of an id: enough to tell it from others, and to search for it."""
     return str(value)[:8]
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """A document as text with a line for each member, by name."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
 
 
 @register.filter

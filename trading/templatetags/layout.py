@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from django import template
 
@@ -24,8 +24,46 @@ def mode_context() -> dict[str, Any]:
     }
 
 
-@register.simple_tag(takes_context=True)
-def here(context: dict[str, Any], *names: str) -> str:
-    """``aria-current`` for the link of the section that the page is in."""
+class Section(NamedTuple):
+    """A link of the navigation; ``names`` are the routes of the pages that belong to it, ``name`` is the first's."""
+
+    title: str
+    name: str
+    names: frozenset[str]
+
+
+def _section(title: str, name: str, *names: str) -> Section:
+    return Section(title, name, frozenset({name.split(":")[1], *names}))
+
+
+#: What there is, in the order of its use, by group. A group's link leads to its first section.
+GROUPS: Final[dict[str, list[Section]]] = {
+    "Trading": [
+        _section("Portfolio", "ui:portfolio"),
+        _section("Runs", "ui:runs", "run", "run_orders", "run_fills", "why"),
+        _section("Bots", "ui:bots", "bot", "bot_new", "bot_recipe"),
+        _section("Backtests", "ui:backtests", "backtest", "backtest_trades"),
+        _section("Sweeps", "ui:sweeps", "sweep", "sweep_new", "sweep_trials"),
+        _section("Start a run", "ui:run_new"),
+    ],
+    "Safety": [
+        _section("Risk", "ui:risk", "risk_events", "halts", "halt_release", "run_resume", "kill", "kill_release"),
+        _section("Reconciliation", "ui:reconciliation", "reconcile_adopt", "reconcile_ignore", "reconcile_flatten"),
+        _section("Accounts", "ui:accounts", "venue_account", "account_promote", "account_limits", "breaker_reset"),
+        _section("Alerts", "ui:alerts"),
+    ],
+    "Records": [
+        _section("Ledger", "ui:ledger", "ledger_download"),
+    ],
+}
+
+
+@register.inclusion_tag("trading/_navigation.html", takes_context=True)
+def navigation(context: dict[str, Any]) -> dict[str, Any]:
+    """The groups, and below them the sections of the group that the page is in; of the first where it is in none."""
     match = context["request"].resolver_match
-    return "page" if match is not None and match.url_name in names else "false"
+    name = match.url_name if match is not None else ""
+    here = next((group for group, sections in GROUPS.items() if any(name in one.names for one in sections)), None)
+    groups = [{"title": group, "name": sections[0].name, "here": group == here} for group, sections in GROUPS.items()]
+    sections = [{"section": one, "here": name in one.names} for one in GROUPS[here or "Trading"]]
+    return {"groups": groups, "sections": sections, "group": here or "Trading", "user": context["request"].user}
