@@ -73,7 +73,8 @@ def open_count() -> int:
 
 
 def latest_open(count: int = 5) -> list[Row]:
-    return [alert_row(alert) for alert in Alert.objects.filter(acknowledged_at=None).order_by("-pk")[:count]]
+    found = Alert.objects.filter(acknowledged_at=None).prefetch_related("deliveries")
+    return [alert_row(alert) for alert in found.order_by("-pk")[:count]]
 
 
 def alert_row(alert: Alert) -> Row:

@@ -21,7 +21,7 @@ Row = dict[str, Any]
 def accounts() -> list[Row]:
     """Every account that runs share: those with limits or a breaker, and those that a run ever traded in."""
     traded = Run.objects.exclude(mode=Mode.BACKTEST).exclude(venue="sim").values_list("account", flat=True)
-    names = {*Account.objects.values_list("name", flat=True), *traded.distinct()}
+    names = {*Account.objects.values_list("name", flat=True), *traded.order_by().distinct()}
     return [account(name) for name in sorted(names - {""})]
 
 

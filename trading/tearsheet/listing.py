@@ -38,7 +38,7 @@ class Wanted:
 def backtests(wanted: Wanted, number: str | None = None) -> Page[Run]:
     """A page of backtests; a number that is none is the first, one beyond the end the last."""
     found = queries.RunFilter(status=wanted.status, mode=Mode.BACKTEST, search=wanted.search)
-    runs = found.apply(Run.objects.select_related("bot_version").defer("recipe", "state"))
+    runs = found.apply(Run.objects.select_related("bot_version").defer("recipe"))
     return Paginator(_ordered(runs, wanted.order), PAGE).get_page(number)
 
 

@@ -1,0 +1,38 @@
+"""Every page of the site, by its name, with an address that has something to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from bench.many import Site
+
+#: The rooms whose pages are looked at: the pages themselves, and those of the log-in's owner.
+NAMESPACES = ("ui", "access")
+#: What a page must be asked with to have something to show.
+ASKED = {"ui:portfolio_chart": "?kind=synthetic", "ui:backtest_prices": "?symbol=SPY"}
+
+
+def pages(made: Site) -> dict[str, str]:
+    """The address of each route below /ui/ by its name, verbs among them: a verb answers GET with 405."""
+    return {name: _address(made, name, route) for name, route in _named_routes(get_resolver().url_patterns)}
+
+
+def _named_routes(patterns: list[Any], namespace: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for one in patterns:
+        if isinstance(one, URLResolver):
+            yield from _named_routes(one.url_patterns, one.namespace or namespace)
+        elif namespace in NAMESPACES and one.name:
+            yield f"{namespace}:{one.name}", one
+
+
+def _address(made: Site, name: str, route: URLPattern) -> str:
+    known = made.parameters(name.partition(":")[2])
+    wanted = route.pattern.converters
+    missing = sorted(set(wanted) - set(known))
+    if missing:
+        raise LookupError(f"{name}: say in bench.many.Site.parameters what {', '.join(missing)} is")
+    address = reverse(name, kwargs={parameter: known[parameter] for parameter in wanted})
+    return address + ASKED.get(name, "")
