@@ -8,4 +8,6 @@ from access.principals import Principal
 
 def record(principal: Principal, verb: str, target: str, **detail: Any) -> AuditEntry:
     """Note that `principal` did `verb` to `target` (`kind:id`); `detail` is JSON, without secrets."""
-    return AuditEntry.objects.create(actor=str(principal), verb=verb, target=target, detail=detail)
+    return AuditEntry.objects.create(
+        actor=str(principal), verb=verb, target=target, address=principal.address, detail=detail
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -27,7 +28,7 @@ class LoginForm(AuthenticationForm):
         try:
             cleaned: dict[str, Any] = super().clean()
         except ValidationError:
-            audit.record(ANONYMOUS, "login.refuse", f"address:{address}", username=username)
+            audit.record(replace(ANONYMOUS, address=address), "login.refuse", f"address:{address}", username=username)
             raise
         throttle.forgive(username, address)
         return cleaned

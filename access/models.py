@@ -35,6 +35,7 @@ class AuditEntry(models.Model):
     actor = models.CharField(max_length=200)
     verb = models.CharField(max_length=100)
     target = models.CharField(max_length=300)
+    address = models.CharField(max_length=45, blank=True, default="", help_text="Where the request came from, if any")
     detail = models.JSONField(default=dict)
     at = models.DateTimeField(db_default=Now())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
@@ -18,13 +18,17 @@ Kind = Literal["session", "token", "cli"]
 
 @dataclass(frozen=True)
 class Principal:
-    """`id` stays the same while names may be given anew; `user` is the person, or the owner of the token."""
+    """`id` stays the same while names may be given anew; `user` is the person, or the owner of the token.
+
+    `address` is where the request came from, empty for who did not send one.
+    """
 
     name: str
     kind: Kind
     scopes: frozenset[str]
     user: User | None = None
     id: str = ""
+    address: str = field(default="", compare=False)
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes
@@ -56,7 +60,8 @@ def principal_of(request: HttpRequest) -> Principal:
     found: Principal | None = getattr(request, "principal", None)
     if found is None:
         header = request.headers.get("Authorization", "")
-        found = of_header(header) if is_bearer(header) else of_user(request.user)
+        known = of_header(header) if is_bearer(header) else of_user(request.user)
+        found = replace(known, address=request.META.get("REMOTE_ADDR") or "")
         request.principal = found  # type: ignore[attr-defined]
     return found
 

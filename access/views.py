@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from access import actions, audit, second_factor
 from access.auth import page
-from access.forms import AccountPasswordForm, CodeForm, EnrolForm, LoginForm
+from access.forms import AccountPasswordForm, CodeForm, EnrolForm, LoginForm, address_of
 from access.principals import of_user, principal_of
 
 
@@ -28,7 +29,7 @@ class Login(LoginView):
     def form_valid(self, form: LoginForm) -> HttpResponse:  # type: ignore[override]
         user = form.get_user()
         response = super().form_valid(form)
-        audit.record(of_user(user), "login", f"user:{user.pk}")
+        audit.record(replace(of_user(user), address=address_of(self.request)), "login", f"user:{user.pk}")
         return response
 
     def form_invalid(self, form: LoginForm) -> HttpResponse:  # type: ignore[override]

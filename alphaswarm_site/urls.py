@@ -11,6 +11,7 @@ urlpatterns = [
     path("portfolio/", RedirectView.as_view(url="/ui/portfolio/")),
     path("ui/", include("access.urls")),
     path("ui/", include("trading.urls")),
+    path("ui/", include("alphaswarm_site.rooms.urls")),
     # One log-in, with one brake on guessing.
     path("admin/login/", RedirectView.as_view(url="/ui/login/", query_string=True)),
     path("admin/", admin.site.urls),

@@ -27,6 +27,7 @@ urlpatterns = [
     path("", include("trading.account_room.urls")),
     path("", include("trading.inbox.urls")),
     path("", include("trading.ledger_room.urls")),
+    path("", include("trading.lineage.urls")),
     path("", include("trading.oversight.urls")),
     path("backtests/", tearsheet.backtests, name="backtests"),
     path("backtests/<uuid:run_id>/", tearsheet.backtest, name="backtest"),

@@ -54,6 +54,11 @@ GROUPS: Final[dict[str, list[Section]]] = {
     ],
     "Records": [
         _section("Ledger", "ui:ledger", "ledger_download"),
+        _section("Metadata", "ui:metadata", "aspects"),
+        _section("Audit", "site:audit", "audit_download"),
+    ],
+    "System": [
+        _section("System", "site:system"),
     ],
 }
 

@@ -1,0 +1,1 @@
+"""Pages of the installation itself: how the stack is, and who did what."""

@@ -1,0 +1,1 @@
+"""What is known about models and pipelines, and what came of them: bots and runs."""
