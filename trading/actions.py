@@ -16,6 +16,7 @@ from access import audit
 from access.principals import Principal
 from trading import dispatch, ledger, releases, runner
 from trading.admission import GateRefused, StartHeld, admit, check_held, place_of
+from trading.endings import RESTORED
 from trading.engine.bars import to_nanos
 from trading.engine.errors import InvalidValue, TradingError
 from trading.engine.records import Kind, Record
@@ -172,7 +173,8 @@ def resume(run: Run, reason: str, *, principal: Principal) -> Run:
     """Let a session go on: one that was interrupted, by recovery under a new owner; one that runs, where its own risk
     rules hold it back, being switched off after too many repeats or only reducing.
 
-    Raises `InvalidValue` without a reason, `NotTrading` for a run in any other state, and `StartHeld`.
+    Raises `InvalidValue` without a reason, `NotTrading` for a run in any other state or one of a restored database, and
+    `StartHeld`.
     """
     reason = reason.strip()
     if not reason:
@@ -183,6 +185,9 @@ def resume(run: Run, reason: str, *, principal: Principal) -> Run:
         what = "only a session that is running or was interrupted can be resumed"
         raise NotTrading(f"the run is a {run.mode} run and {run.status}: {what}")
     if run.status == RunStatus.INTERRUPTED:
+        if run.reason.startswith(RESTORED):
+            # Its next orders would bear names that the venue may know since.
+            raise NotTrading(f"the run was {run.reason}, so what it did since is not known here: start a new one")
         _queue_again(run, reason, principal)
     else:
         Run.objects.filter(pk=run.pk).update(resumes=F("resumes") + 1, resume_reason=reason)

@@ -17,6 +17,8 @@ FEED_ENDED = Ending("completed", "the feed ended")
 STOPPED = Ending("stopped", "stopped by an operator")
 #: Why the orders of a run are gone whose owner was lost: the simulated venue lives in its process.
 VENUE_LOST = "the simulated venue was lost with the run's owner"
+#: How the reason of a run begins that a restored database knows of, which its venue may know more of.
+RESTORED = "restored from"
 KILLED = Ending("killed", "kill switch engaged")
 
 

@@ -28,6 +28,7 @@ from risk.gate import OrderGate
 from risk.models import KillSwitch
 from trading import ledger
 from trading.actions import ENDED
+from trading.endings import RESTORED
 from trading.engine.bars import to_nanos
 from trading.engine.errors import InvalidValue
 from trading.engine.records import Kind, Record
@@ -112,7 +113,7 @@ def restore(file: Path, reason: str, *, principal: Principal, report: Report = l
         lost = _lost(_in_use(), held)
         if lost and not reason:
             raise Refused(lost)
-        why = f"restored from {file.name}" + (f": {reason}" if reason else "")
+        why = f"{RESTORED} {file.name}" + (f": {reason}" if reason else "")
         # From here on nothing may leave: sessions under way cancel what they have open, as on any kill.
         kill_switch.engage(why, principal)
         _wait_for_the_end(report)
@@ -186,7 +187,9 @@ def _make_safe(why: str, in_use: _InUse, principal: Principal) -> int:
     data = {"status": RunStatus.INTERRUPTED.value, "reason": why, "ended_at": now.isoformat()}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_FENCE, [list(in_use.tokens), list(in_use.tokens.values())])
-        under_way = list(Run.objects.exclude(status__in=ENDED).values_list("id", flat=True))
+        # One that was interrupted may have been resumed since.
+        ended = [status for status in ENDED if status != RunStatus.INTERRUPTED]
+        under_way = list(Run.objects.exclude(status__in=ended).values_list("id", flat=True))
         for run_id in under_way:
             ledger.append_now(run_id, [Record(Kind.RUN_STATUS, to_nanos(now), reason=why, data=data)])
         ledger.anchor_heads()

@@ -94,6 +94,14 @@ def test_what_is_not_trading_is_not_resumed(owned: tuple[Run, Lease], status: st
     assert Run.objects.get(pk=run.pk).resumes == 0
 
 
+def test_a_run_of_a_restored_database_is_not_resumed(owned: tuple[Run, Lease]) -> None:
+    run, _ = owned
+    Run.objects.filter(pk=run.pk).update(status=RunStatus.INTERRUPTED, reason="restored from file: a drill")
+    with pytest.raises(actions.NotTrading, match="start a new one"):
+        actions.resume(run, "again", principal=cli_principal())
+    assert Run.objects.get(pk=run.pk).status == RunStatus.INTERRUPTED
+
+
 def test_by_http_it_needs_a_second_factor_and_a_reason(
     resume: Callable[..., HttpResponse], owner: User, owned: tuple[Run, Lease]
 ) -> None:
