@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from brokers.addresses import check_paper
 from brokers.alpaca import mapping
-from brokers.alpaca.terms import DUPLICATE_ID, HINT, Refusal
+from brokers.alpaca.terms import DUPLICATE_ID, HINT, NOT_FOUND, Refusal
 from brokers.base import STARTING_CASH, Recalled, VenueAccount, VenueClock, VenueFill, VenuePosition
 from brokers.known_orders import KnownOrders
 from brokers.listing import Unreadable, listed
@@ -219,7 +219,9 @@ class AlpacaBrokerage(ThreadedBrokerage):
         try:
             known = order.venue_order_id
             row = self._find(order) if known is None else self._call("GET", f"/orders/{known}", urgent=True)
-        except Rejected:
+        except Refusal as refusal:
+            if refusal.code != NOT_FOUND:
+                raise
             return None
         return read(self.venue, mapping.order_of, row)
 

@@ -11,6 +11,8 @@ TIMEOUT: Final = (3.0, 10.0)
 HINT: Final = "Set ALPHASWARM_ALPACA_API_KEY and ALPHASWARM_ALPACA_SECRET_KEY."
 #: The client order id was used before, by an order of any state.
 DUPLICATE_ID: Final = 40010001
+#: There is no such order, as against an answer that says nothing of it.
+NOT_FOUND: Final = 40410000
 
 
 class Refusal(Rejected):

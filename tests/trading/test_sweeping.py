@@ -30,6 +30,7 @@ from trading.ledger import LeaseLost
 from trading.models import Run
 from trading.paper_trading import PaperTradingSession
 from trading.parts import venue_of
+from trading.reconciling import resolving
 from trading.restoring import open_orders
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,6 +44,7 @@ def hasty(monkeypatch):
     monkeypatch.setattr(clearing, "PATIENCE_SECONDS", 5.0)
     monkeypatch.setattr(watchlist, "ANSWER_SECONDS", 0.0)
     monkeypatch.setattr(sweeper, "RETRY_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(resolving, "SETTLED_SECONDS", 0.0)
     yield
     # What was begun in threads is over before the database goes.
     assert written(10)

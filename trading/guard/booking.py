@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import F, Q, Sum
+from django.db.models.functions import Now
 
 from brokers.base import IBrokerage
 from brokers.sightings import Sightings, VenueOrder
@@ -22,14 +23,14 @@ from trading.engine.state import RunState
 from trading.engine.updates import OrderUpdate, UpdateKind
 from trading.engine.venue_news import VenueNews
 from trading.lease import LEASE_SECONDS, Lease, keeper, owner_name
-from trading.models import Fill, Run, RunStatus
+from trading.models import Fill, Order, Run, RunStatus
+from trading.reconciling import resolving
 from trading.restoring import restored
 from trading.show import show_of, show_records
 from trading.supervisor import OWNED
 
 #: The code under which a swept run is told of, see `trading.models.RiskEvent`.
 SWEPT = "swept"
-_NEVER_SHOWN = "the venue has never shown it"
 
 # A session whose loop is blocked has a lease that is renewed all the same, so this asks for no expiry. What is another
 # guard's is left to it.
@@ -92,8 +93,15 @@ def _updates(run: Run, state: RunState, venue: IBrokerage | None) -> Iterator[Or
         if shown is not None:
             sightings.know(shown.venue_order_id, *_booked(run, order, shown))
             yield from sightings.take(shown, order.client_order_id)
-        elif order.venue_order_id is None:
-            yield _cancelled(order, _NEVER_SHOWN)
+        elif order.venue_order_id is None and not _may_be_on_its_way(run, order):
+            yield _cancelled(order, resolving.NEVER_SHOWN)
+
+
+def _may_be_on_its_way(run: Run, order: OrderRecord) -> bool:
+    """Whether a call of the owner that did not answer may still bring an order to the venue."""
+    settled = Now() - timedelta(seconds=resolving.SETTLED_SECONDS)
+    latest = Order.objects.filter(pk=order.id).values("seq")
+    return run.events.filter(seq__in=latest, recorded_at__gt=settled).exists()
 
 
 def _booked(run: Run, order: OrderRecord, shown: VenueOrder) -> tuple[Decimal, Decimal, Decimal]:
