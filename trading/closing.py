@@ -62,6 +62,7 @@ class Closing:
         """Record that the session drains from here on: after which bar, and after which facts."""
         if not self.draining:
             self.draining = True
+            self._desk.presume_sent()
             data = {"num_bars": self._engine.bars, "ends_as": ending.status}
             self._journal.record(self.status("draining", ending.reason, **data))
 

@@ -109,7 +109,12 @@ class OrderDesk:
         if self._reconciliation is None:
             await self.place(pending)
         elif pending:
-            self._reconciliation.take_up(pending)
+            self._reconciliation.take_up(pending, self._on_trouble)
+
+    def presume_sent(self) -> None:
+        """To be called before orders are cancelled: those that an owner which was lost may have sent have left."""
+        if self._reconciliation is not None:
+            self._reconciliation.presume_sent()
 
     async def close(self) -> None:
         for task in self._tasks:

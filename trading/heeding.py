@@ -67,8 +67,8 @@ class Heed:
             publisher().hold(HELD_SECONDS)
             self._note(Kind.KILL_ENGAGED, epoch=epoch, flatten=flatten)
             if not (self._stop_on_kill or flatten):
-                # From then on the gate alone refuses what is new, for as long as the switch is engaged.
-                self._desk.cancel_open(KILLED.reason).add_done_callback(lambda _: self._engine.resume())
+                # What is new is refused by the gate, for as long as the switch is engaged.
+                self._withdraw(self._engine.withdraw(KILLED.reason))
         if self._stop_on_kill or flatten:
             self._end(KILLED)
 
@@ -143,6 +143,7 @@ class Heed:
 
     def _note(self, kind: Kind, reason: str = "", **data: object) -> None:
         """Record what was done to the run, with the bars that it had seen, so that a replay does it again there."""
+        self._desk.presume_sent()
         data["num_bars"] = self._engine.bars
         self._engine.records.append(Record(kind, self._now(), reason=reason, data=data))
 

@@ -243,15 +243,13 @@ def test_a_fill_that_cannot_be_is_refused_and_books_nothing(qty, price, executio
     assert (machine.cash, machine.qty("SPY"), order.status) == (100_000, 0, OrderStatus.SUBMITTED)
 
 
-def test_requests_are_taken_again_after_a_cancel_but_never_after_a_halt():
+def test_requests_are_taken_after_what_is_open_was_withdrawn_but_never_after_a_halt():
     machine = engine(Script([], [buy(1)], [buy(1)]))
     machine.on_bar(bar(100.0))
-    machine.cancel_open("kill")
-    machine.resume()
+    machine.withdraw("kill")
     assert machine.on_bar(bar(100.0, minute=1))
     machine.halt("overfill", "too much")
-    machine.cancel_open("kill")
-    machine.resume()
+    machine.withdraw("kill")
     assert not machine.on_bar(bar(100.0, minute=2))
 
 

@@ -67,6 +67,7 @@ class Lost:
         self.effects = list(self.engine.on_bar(bar(100.0)))
         self.order = self.engine.open_orders()[0]
         ledger.append_now(self.run.pk, self.engine.records, token=lease.token)
+        self.engine.records.clear()
         self.sent: list[object] = []
 
     def taken_up(self, stub: AlpacaStub) -> None:

@@ -112,7 +112,6 @@ def test_a_person_grants_each_limit_anew() -> None:
     machine = made(Script([buy(100)]), {**limits, "max_minutes_in_position": 5})
     ran(machine, minutes(10, 8))
     assert machine.reducing is not None
-    machine.resume()
     machine.renew()
     assert machine.reducing is None
     assert [(one.code, one.used) for one in machine.agent.in_flight.headroom(machine)] == [

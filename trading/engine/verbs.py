@@ -35,12 +35,16 @@ class Verbs(RunState):
     _check: PreTradeCheck
 
     def cancel_open(self, reason: str) -> Sequence[Cancel]:
-        """Take no more requests and cancel every open order; whatever the run was about to exit, it keeps.
+        """Take no more requests and cancel every open order; whatever the run was about to exit, it keeps."""
+        self.refusing = self.refusing or reason
+        return self.withdraw(reason)
+
+    def withdraw(self, reason: str) -> Sequence[Cancel]:
+        """Cancel every open order, as `cancel_open` does; the run goes on.
 
         An order whose intent was not yet sent is cancelled at once; the others become ``pending_cancel`` until the
         venue has answered.
         """
-        self.refusing = self.refusing or reason
         self.leaving = ""
         asked = [self._cancel(order, reason) for order in self.open_orders()]
         return [effect for effect in asked if effect is not None]
@@ -58,10 +62,6 @@ class Verbs(RunState):
         at them is not done. Whoever was told records it."""
         self._warmed += bars - max(self._warm_until - self.bars, 0)
         self._warm_until = self.bars + bars
-
-    def resume(self) -> None:
-        """Take requests again after `cancel_open`, unless the run is halted."""
-        self.refusing = self.halted
 
     def reduce(
         self, code: str, message: str, figure: Decimal | None = None, limit: Decimal | None = None

@@ -206,7 +206,6 @@ class ReplayDriver:
             self._then(self.engine.go_on())
         if self._tape.next is fact and self._cancelling:
             self._cancel(self._cancelling)
-            self._read_on()
 
     def _left_behind(self) -> bool:
         """Whether orders that were to leave by now did not, for the record ends; raises `Differs` where it goes on.
@@ -257,13 +256,7 @@ class ReplayDriver:
                 self._venue.expect_no_bars()
             self._then(engine.flatten(KILLED.reason))
         elif not (self._stops_on_kill or verb.data.get("flatten")):
-            self._cancel(KILLED.reason)
-            self._read_on()
-
-    def _read_on(self) -> None:
-        """A session that a kill does not end takes requests again once its cancels are over."""
-        if self.draining is None:
-            self.engine.resume()
+            self._first(engine.withdraw(KILLED.reason))
 
     def _cancel(self, reason: str) -> None:
         self._cancelling = reason

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
+import psycopg
+
 from brokers.base import IAsyncBrokerage, Recalled
 from brokers.sightings import VenueOrder
 from trading.connections import connect
@@ -24,20 +26,21 @@ from trading.engine.effects import Effect, Replace, Submit
 from trading.engine.engine import Engine
 from trading.engine.errors import VenueError
 from trading.engine.orders import OrderRecord, OrderStatus
+from trading.engine.records import Kind
 from trading.engine.risk import Denial
 from trading.engine.updates import OrderUpdate, UpdateKind, VenueUpdate
 
 log = logging.getLogger(__name__)
 
-#: A call that sends an order is over by then, whoever made it: lease and timeouts of the client have passed.
+#: A call that sends an order is over by then, whoever made it: the timeouts of its client have passed.
 SETTLED_SECONDS: Final = 16.0
 #: An order that was decided on longer ago is not sent any more.
 INTENT_SECONDS: Final = 60.0
 #: From one question about an order to the next.
 ASK_SECONDS: Final = 1.0
 NEVER_SHOWN: Final = "the venue has never shown it"
+_UNHEARD: Final = "its owner was lost before the venue's answer was heard"
 
-_IN_DOUBT: Final = frozenset({OrderStatus.UNKNOWN})
 _ENDS: Final = frozenset({UpdateKind.CANCELLED, UpdateKind.EXPIRED, UpdateKind.REPLACED})
 _BOOKED: Final = """
     SELECT o.id, coalesce(sum(f.qty * f.price), 0), coalesce(sum(f.fee), 0),
@@ -49,10 +52,10 @@ _BOOKED: Final = """
                     LEFT JOIN fills f ON f.run_id = o.run_id AND f.order_id = same.id
      WHERE o.run_id = %s AND o.id = ANY(%s) GROUP BY o.id, e.recorded_at
 """
-_INTENDED: Final = """
-    SELECT o.id, extract(epoch FROM clock_timestamp() - e.recorded_at)::float
+_AGE: Final = """
+    SELECT extract(epoch FROM clock_timestamp() - e.recorded_at)::float
       FROM orders o JOIN ledger_events e ON e.run_id = o.run_id AND e.seq = o.seq
-     WHERE o.run_id = %s AND o.id = ANY(%s)
+     WHERE o.run_id = %s AND o.id = %s
 """
 
 
@@ -86,10 +89,15 @@ class Doubts:
         self._tell = tell
         self._send = send
         self._since: dict[str, float] = {}
+        self._began = time.monotonic()
+        unwritten = {fact.order.id for fact in engine.records if fact.kind is Kind.ORDER_INTENDED and fact.order}
+        intended = (order.id for order in engine.open_orders() if order.status is OrderStatus.INTENDED)
+        #: Orders that an owner which was lost may have sent: their intents were written.
+        self._adrift = {order_id for order_id in intended if order_id not in unwritten}
 
     async def look(self) -> None:
         """Ask once for each order in doubt; to be called each `ASK_SECONDS`."""
-        doubtful = [order for order in self._engine.open_orders() if order.status in _IN_DOUBT]
+        doubtful = [order for order in self._engine.open_orders() if _is_in_doubt(order)]
         self._since = {order.id: self._since.get(order.id, time.monotonic()) for order in doubtful}
         for order in doubtful:
             try:
@@ -99,7 +107,7 @@ class Doubts:
                 continue
             if shown is not None:
                 self._take(order, shown)
-            elif order.status in _IN_DOUBT and time.monotonic() - self._since[order.id] > SETTLED_SECONDS:
+            elif _is_in_doubt(order) and time.monotonic() - self._since[order.id] > SETTLED_SECONDS:
                 self._say(UpdateKind.REJECTED, order, NEVER_SHOWN)
 
     def _take(self, order: OrderRecord, shown: VenueOrder) -> None:
@@ -122,7 +130,15 @@ class Doubts:
         """What was on its way when the owner was lost may have arrived or not."""
         for order in self._engine.open_orders():
             if order.status is OrderStatus.SUBMITTED:
-                self._say(UpdateKind.UNKNOWN, order, "its owner was lost before the venue's answer was heard")
+                self._say(UpdateKind.UNKNOWN, order, _UNHEARD)
+
+    def presume_sent(self) -> None:
+        """To be called before orders are cancelled: one that may have left is not over by our word alone."""
+        for order in self._engine.open_orders():
+            if order.id in self._adrift and order.status is OrderStatus.INTENDED:
+                self._engine.on_submitted(order)
+                self._say(UpdateKind.UNKNOWN, order, _UNHEARD)
+                self._since[order.id] = self._began
 
     async def pursue(self, effects: Sequence[Effect]) -> None:
         """Carry out what was decided and may not have been done: an order that the venue does not show leaves now under
@@ -132,45 +148,63 @@ class Doubts:
             if not asked:
                 await self._send([effect])
                 continue
-            age = await self._age(asked[0])
-            while age < SETTLED_SECONDS and not await self._arrived(asked):
-                await asyncio.sleep(min(ASK_SECONDS, SETTLED_SECONDS - age))
-                age = await self._age(asked[0])
-            if await self._arrived(asked):
+            if any(order.id in self._adrift for order in asked) and await self._has_left(asked):
                 continue
+            self._adrift.difference_update(order.id for order in asked)
+            age = await self._age(asked[0])
             if age > INTENT_SECONDS:
                 self._expire(asked, age)
             else:
                 await self._send([effect])
 
-    async def _arrived(self, asked: Sequence[OrderRecord]) -> bool:
-        """Whether the order is not to be sent: it ended meanwhile, or the venue shows it. Asks until it answers."""
-        while True:
-            if asked[0].status is not OrderStatus.INTENDED:
-                return True
+    async def _has_left(self, asked: Sequence[OrderRecord]) -> bool:
+        """Whether orders are not to be sent: they ended meanwhile, or the venue shows them, or does not tell until they
+        are too old. False once it has told, after all calls that may have sent them, that it has none of them."""
+        first = asked[0]
+        while first.status in (OrderStatus.INTENDED, OrderStatus.CANCELLED):
             try:
-                shown = await self._brokerage.query_order_async(asked[0])
-                break
+                shown = await self._brokerage.query_order_async(first)
+                if shown is None and self._all_calls_are_over():
+                    return False
+                if shown is not None and first.status is OrderStatus.INTENDED:
+                    self._find(asked, shown)
+                elif shown is not None and shown.is_over:
+                    return True
+                elif shown is not None:
+                    # It was cancelled before it was known to have left, as its strategy may do at any bar.
+                    await self._brokerage.withdraw_async(shown)
             except (VenueError, TimeoutError, OSError) as error:
-                log.warning("whether order %s has left is not known yet: %s", asked[0].id, error)
-                await asyncio.sleep(ASK_SECONDS)
-        if shown is None or asked[0].status is not OrderStatus.INTENDED:
-            return shown is not None
+                log.warning("whether order %s has left is not known yet: %s", first.id, error)
+                if await self._age(first) > INTENT_SECONDS:
+                    # From here on it is asked for like all whose answer was lost.
+                    self.presume_sent()
+            await asyncio.sleep(ASK_SECONDS)
+        return True
+
+    def _all_calls_are_over(self) -> bool:
+        """Whether nobody before can be about to send: they could until they had lost the run, whenever they decided."""
+        return time.monotonic() - self._began > SETTLED_SECONDS
+
+    def _find(self, asked: Sequence[OrderRecord], shown: VenueOrder) -> None:
         waiting = [order for order in asked if order.status is OrderStatus.INTENDED]
         self._engine.on_submitted(*waiting)
         self._take(asked[0], shown)
         for order in waiting[1:]:
             self._say(UpdateKind.UNKNOWN, order, "it left with an order whose owner was lost")
-        return True
 
     async def _age(self, order: OrderRecord) -> float:
         """Seconds since the order's intent was written, by the database's clock."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read_age, order.id)
+        while True:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._threads, self._read_age, order.id)
+            except psycopg.Error as error:
+                log.warning("the age of order %s is not known yet: %s", order.id, error)
+                await asyncio.sleep(ASK_SECONDS)
 
     def _read_age(self, order_id: str) -> float:
         with connect() as database:
-            row = database.execute(_INTENDED, [self._run_id, [order_id]]).fetchone()
-        return INTENT_SECONDS * 2 if row is None else float(row[1])
+            row = database.execute(_AGE, [self._run_id, order_id]).fetchone()
+        return INTENT_SECONDS * 2 if row is None else float(row[0])
 
     def _expire(self, asked: Sequence[OrderRecord], age: float) -> None:
         waiting = [order for order in asked if order.status is OrderStatus.INTENDED]
@@ -179,6 +213,12 @@ class Doubts:
             denial = Denial(code="intent_expired", message=message)
             log.warning("order %s is not sent: %s", waiting[0].id, message)
             self._engine.on_withheld(waiting[0], denial, *waiting[1:])
+
+
+def _is_in_doubt(order: OrderRecord) -> bool:
+    """Whether the venue has not said yet that it has the order, or does not."""
+    asked = order.status is OrderStatus.PENDING_CANCEL
+    return (order.before_cancel if asked else order.status) is OrderStatus.UNKNOWN
 
 
 def _orders(effect: Effect) -> tuple[OrderRecord, ...]:

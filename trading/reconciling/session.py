@@ -65,13 +65,21 @@ class Reconciliation:
         self._post()
         await self._looks.begin()
 
-    def take_up(self, pending: Sequence[Effect]) -> None:
-        """Let leave what an owner that was lost had decided on, where the venue shows that it has not left."""
-        self._pursuit = asyncio.create_task(self._pursue(pending))
+    def take_up(self, pending: Sequence[Effect], on_trouble: Callable[[Exception], None]) -> None:
+        """Let leave what an owner that was lost had decided on, where the venue shows that it has not left. What goes
+        wrong then is told."""
+        self._pursuit = asyncio.create_task(self._pursue(pending, on_trouble))
 
-    async def _pursue(self, pending: Sequence[Effect]) -> None:
-        await self._doubts.pursue(pending)
-        self._post()
+    def presume_sent(self) -> None:
+        """To be called before orders are cancelled: what may have left in other hands is asked back at the venue."""
+        self._doubts.presume_sent()
+
+    async def _pursue(self, pending: Sequence[Effect], on_trouble: Callable[[Exception], None]) -> None:
+        try:
+            await self._doubts.pursue(pending)
+            self._post()
+        except Exception as error:
+            on_trouble(error)
 
     def close(self) -> None:
         if self._pursuit is not None:
