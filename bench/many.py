@@ -34,7 +34,7 @@ RECIPE: Final[dict[str, Any]] = {
     "risk": {},
     "session": {},
 }
-_FIGURES: Final = {"sharpe": 1.2, "total_return": 0.1, "max_drawdown": 0.05}
+_FIGURES: Final = {"sharpe": 1.2, "total_return": 0.1, "max_drawdown": 0.05, "trades": 7}
 _BY_HAND: Final = "bench"
 #: Points of a backtest's kept curve.
 _POINTS: Final = 1000
@@ -74,6 +74,11 @@ _ROWS: Final = {
                'more than it may', 11, 10, at
     """,
 }
+_POSITIONS: Final = """
+    INSERT INTO positions (run_id, symbol, qty, cost, avg_price, realized_pnl, last_price, updated_at)
+    SELECT %(run)s, symbol, 10, 1000, 100, 5, 101, %(start)s FROM unnest(ARRAY['SPY', 'BAC']) AS symbol
+        ON CONFLICT (run_id, symbol) DO NOTHING
+"""
 _KINDS: Final = """
     CROSS JOIN (VALUES (0, 'order.intended'), (3, 'order.filled'))
       AS kinds(step, kind)
@@ -91,6 +96,7 @@ class Site:
     difference: Difference
     halt: RiskHalt
     alert: Alert
+    aspect: Aspect
     account: str = "alpaca-paper"
 
     def parameters(self, route: str) -> dict[str, Any]:
@@ -104,6 +110,7 @@ class Site:
             "difference_id": self.difference.pk,
             "halt_id": self.halt.pk,
             "alert_id": self.alert.pk,
+            "urn": self.aspect.urn,
             "name": "alpaca-live" if about_real_money else self.account,
             "number": 1,
         }
@@ -191,6 +198,7 @@ def _backtest(bot: Bot, number: int) -> Run:
 def _trade(run: Run, fills: int) -> None:
     given = {"run": run.pk, "hex": run.pk.hex, "had": run.num_fills, "n": fills, "start": run.started_at}
     with connection.cursor() as cursor:
+        cursor.execute(_POSITIONS, given)
         for table, insert in _ROWS.items():
             rare = " WHERE n %% 10 = 0" if table == "risk" else ""
             cursor.execute(insert + _LIFE + (_KINDS if table == "events" else "") + rare, given)
@@ -198,13 +206,13 @@ def _trade(run: Run, fills: int) -> None:
     run.save(update_fields=["num_fills", "num_bars"])
 
 
-def _around(number: int) -> tuple[RiskHalt, Alert]:
+def _around(number: int) -> tuple[RiskHalt, Alert, Aspect]:
     """What stands around the runs: a halt, an alert, a breaker, a document, an entry of the audit."""
     alert = Alert.objects.create(
         kind="halt", severity="warning", subject=f"alert {number}", dedupe_key=str(uuid.uuid4())
     )
     Account.objects.get_or_create(name=Site.account)
-    Aspect.objects.create(
+    aspect = Aspect.objects.create(
         urn=f"urn:alphaswarm:mlmodel:prod:{uuid.uuid4().hex}",
         name="mlModelProperties",
         version=1,
@@ -213,7 +221,8 @@ def _around(number: int) -> tuple[RiskHalt, Alert]:
     )
     AuditEntry.objects.create(actor=_BY_HAND, verb="halt", target=f"symbol {number}")
     target = f"X{uuid.uuid4().hex[:6].upper()}"
-    return RiskHalt.objects.create(scope="symbol", target=target, reason="earnings", by=_BY_HAND, at=_now()), alert
+    halt = RiskHalt.objects.create(scope="symbol", target=target, reason="earnings", by=_BY_HAND, at=_now())
+    return halt, alert, aspect
 
 
 def _difference(run: Run, number: int) -> Difference:

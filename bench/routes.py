@@ -9,8 +9,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from bench.many import Site
 
-#: The rooms whose pages are looked at: the pages themselves, and those of the log-in's owner.
-NAMESPACES = ("ui", "access")
+#: Whose routes are pages.
+NAMESPACES = ("ui", "access", "site")
 #: What a page must be asked with to have something to show.
 ASKED = {"ui:portfolio_chart": "?kind=synthetic", "ui:backtest_prices": "?symbol=SPY"}
 

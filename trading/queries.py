@@ -128,10 +128,22 @@ def open_orders(limit: int = OPEN_ORDERS) -> list[Row]:
     return [_of_run(rows.order_row(order), order.run) for order in found[:limit]]
 
 
+# Asked session by session: the newest fills of all may be a million of one backtest.
+_LAST_FILLS: Final = """
+    SELECT fill.* FROM unnest(%s::uuid[]) AS session(id)
+      JOIN LATERAL (SELECT * FROM fills WHERE run_id = session.id
+                     ORDER BY filled_at DESC, id DESC LIMIT %s) fill ON true
+     ORDER BY fill.id DESC LIMIT %s
+"""
+
+
 def last_fills(limit: int = LAST_FILLS) -> list[Row]:
-    """The newest fills of paper and live runs, in the order in which they were booked."""
-    found = Fill.objects.exclude(run__mode=Mode.BACKTEST).select_related("run").order_by("-id")
-    return [_of_run(rows.fill_row(fill), fill.run) for fill in found[:limit]]
+    """The newest fills of paper and live runs that are under way or ended last, the last one booked first."""
+    traded = Run.objects.exclude(mode=Mode.BACKTEST).filter(num_fills__gt=0).defer("recipe", "state", "metrics")
+    ended = traded.exclude(status__in=ACTIVE).order_by("-ended_at", "-id")[:CLOSED_ACCOUNTS]
+    sessions = {run.pk: run for run in [*traded.filter(status__in=ACTIVE), *ended]}
+    found = Fill.objects.raw(_LAST_FILLS, [list(sessions), limit, limit])
+    return [_of_run(rows.fill_row(fill), sessions[fill.run_id]) for fill in found]
 
 
 def _of_run(row: Row, run: Run) -> Row:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 URL = "/ui/portfolio/"
 HTMX = {"HX-Request": "true"}
 #: Session, user; runs under way, ended today, midnight, open orders, fills; kinds, kill switch, its history.
-BUDGET = 13
+BUDGET = 15
 
 
 def test_nobody_is_sent_to_the_log_in(client: Client) -> None:

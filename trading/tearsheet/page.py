@@ -8,7 +8,7 @@ from django.core.paginator import Paginator
 from redis.exceptions import RedisError
 
 from trading import frames, queries
-from trading.models import Fill, Mode, Run
+from trading.models import Mode, Position, Run
 from trading.tearsheet.reading import Sheet, sheet_of, trades_of
 from trading.tearsheet.svg import histogram
 from trading.templatetags.figures import money, percent
@@ -54,7 +54,8 @@ def trades_page_of(run: Run, number: str | None) -> Any:
 
 def symbols_of(run: Run) -> list[str]:
     """The symbols of a run, those that traded first."""
-    traded = set(Fill.objects.filter(run=run).values_list("symbol", flat=True).distinct())
+    # What was ever traded has a position, if only of nothing; its fills may be a million.
+    traded = set(Position.objects.filter(run=run).values_list("symbol", flat=True))
     universe = list(dict.fromkeys([*run.recipe.get("universe", []), *sorted(traded)]))
     return sorted(universe, key=lambda symbol: symbol not in traded)
 
