@@ -29,6 +29,7 @@ urlpatterns = [
     path("", include("trading.ledger_room.urls")),
     path("", include("trading.lineage.urls")),
     path("", include("trading.oversight.urls")),
+    path("", include("trading.palette.urls")),
     path("backtests/", tearsheet.backtests, name="backtests"),
     path("backtests/<uuid:run_id>/", tearsheet.backtest, name="backtest"),
     path("backtests/<uuid:run_id>/lines/", tearsheet.lines, name="backtest_lines"),

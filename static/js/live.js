@@ -169,6 +169,20 @@
     setTimeout(() => disarm(button), ARMED_FOR);
   });
 
+  // The kill switch waits as long for its second press, and no longer, unless somebody is at it.
+  function shut(control) {
+    if (!control.isConnected || !control.open) return;
+    if (control.matches(":hover") || control.contains(document.activeElement.closest("input"))) {
+      setTimeout(() => shut(control), ARMED_FOR);
+    } else control.open = false;
+  }
+
+  document.addEventListener("toggle", (event) => {
+    if (!event.target.matches("details.kill__confirm") || !event.target.open) return;
+    event.target.querySelector(".kill__engage").focus();
+    setTimeout(() => shut(event.target), ARMED_FOR);
+  }, true);
+
   document.addEventListener("click", (event) => {
     for (const open of all("details[data-menu][open]")) if (!open.contains(event.target)) open.open = false;
   });
