@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "alphaswarm_site.rooms.display.middleware",
 ]
 
 ROOT_URLCONF = "alphaswarm_site.urls"

@@ -72,6 +72,13 @@ def _trade(stack: LiveStack) -> dict[str, str]:
         "run-blocked": f"/ui/runs/{_blocked(stack)}/",
         "run-new": "/ui/runs/new/",
         "account": "/ui/account/",
+        "ledger": "/ui/ledger/?table=fills",
+        "ledger-entries": f"/ui/ledger/?table=events&run={demo}",
+        "metadata": "/ui/metadata/",
+        "metadata-of-model": "/ui/metadata/urn:alphaswarm:mlmodel:prod:alpaca_mean_reversion_v1/",
+        "audit": "/ui/audit/",
+        "system": "/ui/system/",
+        "settings": "/ui/settings/",
     }
 
 

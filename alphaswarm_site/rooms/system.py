@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -102,14 +101,13 @@ def _processes() -> list[Row]:
         }
         for one in living
     ]
-    here = {"name": "web", "pid": os.getpid(), "queues": "", "version": settings.PROGRAM_VERSION, "says": ""}
     speaking = {one.name.partition("@")[0] for one in living}
     silent = [
         {"name": name, "pid": None, "queues": "", "version": "", "says": f"Silent. {without}"}
         for name, without in _KEEPERS.items()
         if name not in speaking
     ]
-    return [*found, here, *silent]
+    return [*found, *silent]
 
 
 def _queues() -> list[Row]:

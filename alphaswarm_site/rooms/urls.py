@@ -8,5 +8,8 @@ app_name = "site"
 urlpatterns = [
     path("system/", views.system, name="system"),
     path("audit/", views.audit, name="audit"),
+    path("settings/", views.settings, name="settings"),
+    path("settings/tokens/new/", views.token_new, name="token_new"),
+    path("settings/tokens/<int:token_id>/revoke/", views.token_revoke, name="token_revoke"),
     path("audit/download/", views.audit_download, name="audit_download"),
 ]

@@ -2,7 +2,8 @@
 (() => {
   const root = document.documentElement;
   const themes = ["system", "light", "dark"];
-  const chosen = () => localStorage.getItem("theme") ?? "system";
+  const kept = () => document.cookie.split("; ").find((one) => one.startsWith("theme="))?.slice(6);
+  const chosen = () => (themes.includes(kept()) ? kept() : "system");
 
   function apply() {
     if (chosen() === "system") delete root.dataset.theme;
@@ -16,7 +17,8 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-theme-switch]")) return;
-    localStorage.setItem("theme", themes[(themes.indexOf(chosen()) + 1) % themes.length]);
+    const next = themes[(themes.indexOf(chosen()) + 1) % themes.length];
+    document.cookie = `theme=${next}; path=/; max-age=31536000; samesite=lax`;
     apply();
   });
 })();

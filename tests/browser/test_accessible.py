@@ -13,6 +13,9 @@ from tests.live import LiveStack
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
 BOTS = ["bots/", "bots/new/", "bots/bot/", "bots/bot/recipe/"]
 BACKTESTS = ["backtests/", "backtests/?search=nothing", "backtests/demo/"]
+MODEL = "urn:alphaswarm:mlmodel:prod:alpaca_mean_reversion_v1"
+RECORDS = ["ledger/", "ledger/?table=fills", "ledger/?table=events", "ledger/?since=never", "audit/"]
+INSTALLATION = ["system/", "settings/", "settings/tokens/new/"]
 PAGES = [
     "portfolio/",
     "runs/",
@@ -29,6 +32,10 @@ PAGES = [
     "accounts/alpaca-live/",
     "runs/demo/",
     "runs/demo/why/",
+    *RECORDS,
+    "metadata/?model_urn=none",
+    f"metadata/{MODEL}/",
+    *INSTALLATION,
     *BACKTESTS,
     *BOTS,
 ]

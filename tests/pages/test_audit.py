@@ -61,7 +61,7 @@ def test_the_file_holds_what_the_filter_chooses_and_no_formula(operator: Client)
 def test_days_that_make_no_sense_are_named(operator: Client) -> None:
     for path in (URL, f"{URL}download/"):
         answer = operator.get(path, {"since": "2026-01-02", "until": "2026-01-01"})
-        assert (answer.status_code, "<li>Last day:" in answer.content.decode()) == (422, True)
+        assert (answer.status_code, "<li>Last day, UTC:" in answer.content.decode()) == (422, True)
     assert operator.get(URL, {"after": "made-up"}).status_code == 404
 
 

@@ -150,9 +150,9 @@ def test_pages_follow_one_another_without_a_gap() -> None:
 @pytest.mark.parametrize(
     ("asked", "named"),
     [
-        ({"since": "yesterday"}, "From"),
+        ({"since": "yesterday"}, "First day, UTC"),
         ({"side": "up"}, "Side"),
-        ({"since": "2026-01-02", "until": "2026-01-01"}, "To"),
+        ({"since": "2026-01-02", "until": "2026-01-01"}, "Last day, UTC"),
     ],
 )
 def test_a_filter_that_makes_no_sense_is_named(operator: Client, asked: dict[str, str], named: str) -> None:

@@ -20,8 +20,8 @@ class LedgerForm(forms.Form):
     account = forms.ChoiceField(
         required=False, label="Kind", choices=[("", "Any"), *((kind, kind.capitalize()) for kind in KINDS)]
     )
-    since = forms.DateField(required=False, label="From", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
-    until = forms.DateField(required=False, label="To", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
+    since = forms.DateField(required=False, label="First day, UTC", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
+    until = forms.DateField(required=False, label="Last day, UTC", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
 
     def __init__(self, table: str, asked: QueryDict) -> None:
         super().__init__(asked, label_suffix="")

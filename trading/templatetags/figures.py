@@ -7,7 +7,7 @@ for what is not known. A minus is a real minus sign; the sign of money shows by 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -159,26 +159,27 @@ def of(value: Any, whole: Any) -> Decimal | None:
 
 @register.filter
 def when(value: Any) -> SafeString | str:
-    """Date and time to the second, the zone named."""
+    """Date and time to the second in the reader's zone, which is named."""
     moment = _moment(value)
     if moment is None:
         return NOT_KNOWN
-    return _time(moment, f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}")
+    return _time(moment, "%Y-%m-%d %H:%M:%S")
 
 
 @register.filter
 def clock(value: Any) -> SafeString | str:
-    """The time of day, with the date where it is not today's, the zone named."""
+    """The time of day in the reader's zone, which is named, with the date where it is not today's."""
     moment = _moment(value)
     if moment is None:
         return NOT_KNOWN
-    here = moment.astimezone(UTC)
-    today = here.date() == timezone.now().astimezone(UTC).date()
-    return _time(moment, f"{here:%H:%M:%S}" if today else f"{here:%Y-%m-%d %H:%M}")
+    today = timezone.localdate(moment) == timezone.localdate()
+    return _time(moment, "%H:%M:%S" if today else "%Y-%m-%d %H:%M")
 
 
-def _time(moment: datetime, text: str) -> SafeString:
-    return format_html('<time datetime="{}">{} <abbr class="zone">UTC</abbr></time>', moment.isoformat(), text)
+def _time(moment: datetime, form: str) -> SafeString:
+    here = timezone.localtime(moment)
+    said = '<time datetime="{}">{} <abbr class="zone">{}</abbr></time>'
+    return format_html(said, moment.isoformat(), f"{here:{form}}", here.tzname())
 
 
 @register.filter

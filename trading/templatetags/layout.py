@@ -59,6 +59,7 @@ GROUPS: Final[dict[str, list[Section]]] = {
     ],
     "System": [
         _section("System", "site:system"),
+        _section("Settings", "site:settings", "token_new", "token_revoke", "account"),
     ],
 }
 
