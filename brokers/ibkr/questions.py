@@ -40,20 +40,25 @@ def open_connection(address: tuple[str, int, int]) -> Questions:
     except BaseException:
         wire.stop()
         raise
-    return Questions(wire, client_id)
+    return Questions(wire, client_id, outsider=client_id != address[2])
 
 
 class Questions:
     """Asked over a session's own wire, or from outside.
 
     Cancels and executions reach only orders of the same client id; open orders are told to all. ``name_of`` tells whose
-    an order is by its permanent id, where that is known better than by its reference.
+    an order is by its permanent id, where that is known better than by its reference. An ``outsider`` can only look.
     """
 
     def __init__(
-        self, wire: IbThread, client_id: int, name_of: Callable[[str], str | None] = lambda permanent: None
+        self,
+        wire: IbThread,
+        client_id: int,
+        name_of: Callable[[str], str | None] = lambda permanent: None,
+        outsider: bool = False,
     ) -> None:
         self.wire = wire
+        self._outsider = outsider
         self._client_id = client_id
         self._name_of = name_of
 
@@ -79,7 +84,10 @@ class Questions:
         return list((found | {_id_of(trade): trade for trade in await self._open()}).values())
 
     def find(self, order: OrderRecord) -> VenueOrder | None:
-        """What is known of an order of today; None where that is nothing, or where it is not this connection's."""
+        """What is known of an order of today; None where that is nothing, or where it is not this connection's.
+
+        Raises `Transient` where an outsider does not see it open: it is told neither of ends nor of fills.
+        """
         return self.wire.call(self._find(order))
 
     async def _find(self, order: OrderRecord) -> VenueOrder | None:
@@ -95,6 +103,8 @@ class Questions:
         ]
         known = still_open or [trade for trade in await self._over() if self._is(trade, order)]
         if not known or not (still_open or known[0].order.clientId == self._client_id):
+            if self._outsider and not order.external:
+                raise Transient(f"ibkr tells what became of {order.client_order_id} to the client alone that sent it")
             return _of_executions(order, executed) if executed else None
         before = mapping.figure(known[0].order.totalQuantity) - order.qty if order.replaces else Decimal(0)
         own = [fill for fill in executed if mapping.figure(fill.execution.cumQty) > before]

@@ -13,7 +13,7 @@ from tests.brokers.contract import SYMBOL, BrokerageContract, StubVenue, limit, 
 from tests.risk.waiting import eventually
 from tests.venues.book import Terms
 from tests.venues.tws import TwsStub, serving
-from trading.engine.errors import Fatal, Rejected, Unknown
+from trading.engine.errors import Fatal, Rejected, Transient, Unknown
 from trading.engine.orders import OrderType, Side, TimeInForce
 from trading.engine.updates import UpdateKind
 
@@ -163,6 +163,7 @@ def test_an_outsider_whose_client_id_is_taken_can_look_and_withdraw_all_but_not_
             outsider.withdraw(shown)
         assert outsider.cancel_all() == 1
         eventually(lambda: not outsider.query_open_orders())
-        assert outsider.query_order(one) is None
+        with pytest.raises(Transient, match="to the client alone that sent it"):
+            outsider.query_order(one)
     finally:
         outsider.close()

@@ -197,12 +197,18 @@ def test_flattening_sells_what_the_venue_has_more_through_the_gate(house, market
     with pytest.raises(Refused, match="gate is closed"):
         command("flatten", str(one.pk), "--reason", "not ours")
     house.release()
+    stub.faults.plan("refuse_throttle", where="POST /v2/orders", times=100)
+    with pytest.raises(Refused, match="has not taken it"):
+        command("flatten", str(one.pk), "--reason", "not ours")
+    stub.faults.clear()
+    one.refresh_from_db()
+    assert (one.state, OutsideOrder.objects.get().status) == ("open", "rejected")
     assert command("flatten", str(one.pk), "--reason", "not ours")["state"] == "flattened"
     [order] = market.journal("order")
     assert (order["side"], order["qty"]) == ("sell", Decimal(5))
     assert order["client_order_id"].startswith(f"outside-{one.pk}-")
     assert command("now", ACCOUNT)["differences"] == []
-    sent = OutsideOrder.objects.get()
+    sent = OutsideOrder.objects.latest("id")
     assert (sent.status, sent.filled_qty, sent.reason) == ("filled", 5, "not ours")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from brokers.sightings import Sightings, VenueOrder
 from trading import ledger
 from trading.endings import VENUE_LOST
 from trading.engine.bars import price_of, to_nanos
+from trading.engine.errors import VenueError
 from trading.engine.orders import OrderRecord
 from trading.engine.records import Kind, Record, plain
 from trading.engine.state import RunState
@@ -28,6 +30,8 @@ from trading.reconciling import resolving
 from trading.restoring import restored
 from trading.show import show_of, show_records
 from trading.supervisor import OWNED
+
+log = logging.getLogger(__name__)
 
 #: The code under which a swept run is told of, see `trading.models.RiskEvent`.
 SWEPT = "swept"
@@ -89,7 +93,11 @@ def _updates(run: Run, state: RunState, venue: IBrokerage | None) -> Iterator[Or
         if venue is None:
             yield _cancelled(order, VENUE_LOST)
             continue
-        shown = venue.query_order(order)
+        try:
+            shown = venue.query_order(order)
+        except VenueError as error:
+            log.warning("what became of order %s is not known: %s", order.id, error)
+            continue
         if shown is not None:
             sightings.know(shown.venue_order_id, *_booked(run, order, shown))
             yield from sightings.take(shown, order.client_order_id)

@@ -21,7 +21,7 @@ from risk.gate import OrderGate, Verdict
 from risk.kill_switch import said
 from trading.engine.bars import to_nanos
 from trading.engine.calendars import AROUND_THE_CLOCK
-from trading.engine.errors import Rejected, VenueError
+from trading.engine.errors import Rejected, Transient, VenueError
 from trading.engine.instruments import instrument_of
 from trading.engine.orders import OrderRecord, OrderStatus, OrderType, Side, TimeInForce
 from trading.engine.records import plain
@@ -195,9 +195,10 @@ def _sell_off(one: Difference, reason: str, principal: Principal, door: Threaded
     order.status = OrderStatus.SUBMITTED
     try:
         door.submit_order(order)
-    except Rejected as refusal:
+    except (Rejected, Transient) as refusal:
+        # Either way it did not take effect.
         _take_back(solved, order, str(refusal), principal)
-        raise CannotSolve(f"the venue refuses it: {refusal}") from refusal
+        raise CannotSolve(f"the venue has not taken it: {refusal}") from refusal
     except VenueError as error:
         log.warning("whether order %s has arrived is not known yet: %s", order.client_order_id, error)
     _follow(one.account, order, door)
