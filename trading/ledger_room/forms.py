@@ -20,7 +20,9 @@ class LedgerForm(forms.Form):
     account = forms.ChoiceField(
         required=False, label="Kind", choices=[("", "Any"), *((kind, kind.capitalize()) for kind in KINDS)]
     )
-    since = forms.DateField(required=False, label="First day, UTC", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
+    since = forms.DateField(
+        required=False, label="First day, UTC", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
+    )
     until = forms.DateField(required=False, label="Last day, UTC", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
 
     def __init__(self, table: str, asked: QueryDict) -> None:
