@@ -113,6 +113,7 @@ class Site:
             "urn": self.aspect.urn,
             "name": "alpaca-live" if about_real_money else self.account,
             "number": 1,
+            "token_id": 1,
         }
 
 

@@ -14,10 +14,15 @@ NAMESPACES = ("ui", "access", "site")
 #: What a page must be asked with to have something to show.
 ASKED = {"ui:portfolio_chart": "?kind=synthetic", "ui:backtest_prices": "?symbol=SPY"}
 
+#: Tables of the ledger that the admin lists.
+INSPECTED = ("run", "order", "fill", "position", "equitypoint", "riskevent", "ledgerevent", "ledgeranchor")
+
 
 def pages(made: Site) -> dict[str, str]:
-    """The address of each route below /ui/ by its name, verbs among them: a verb answers GET with 405."""
-    return {name: _address(made, name, route) for name, route in _named_routes(get_resolver().url_patterns)}
+    """The address of each route below /ui/ by its name, verbs among them, which answer GET with 405; and of the admin's
+    lists of the ledger."""
+    rooms = {name: _address(made, name, route) for name, route in _named_routes(get_resolver().url_patterns)}
+    return rooms | {f"admin:{name}": reverse(f"admin:trading_{name}_changelist") for name in INSPECTED}
 
 
 def _named_routes(patterns: list[Any], namespace: str = "") -> Iterator[tuple[str, URLPattern]]:

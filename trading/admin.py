@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import date, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Max, Min, Model, QuerySet
 from django.http import HttpRequest
 
 from access.admin import ReadOnlyAdmin
 from trading.admin_columns import details, hexadecimal, laid_out, plain_figure, to_list, to_row, when
+from trading.admin_export import as_csv
 from trading.engine.orders import OrderStatus, Side
 from trading.engine.records import Kind
 from trading.models import (
@@ -39,6 +41,27 @@ class CountingPaginator(Paginator):
         return self.object_list.order_by()[: self.MOST].count()
 
 
+#: The first day of the period that a day is in, by kind of period.
+_FIRST_DAY: Final[dict[str, Callable[[date], date]]] = {
+    "day": lambda day: day,
+    "month": lambda day: day.replace(day=1),
+    "year": lambda day: day.replace(month=1, day=1),
+}
+
+
+class Spanning(QuerySet[Any]):
+    """Tells the periods of a date hierarchy by the first and the last time, which an index knows: to look in which of
+    them there are rows would read every row."""
+
+    def datetimes(self, field_name: str, kind: str, order: str = "ASC", tzinfo: Any = None) -> Any:
+        ends = self.aggregate(first=Min(field_name), last=Max(field_name))
+        if ends["first"] is None:
+            return []
+        first, last = ends["first"].date(), ends["last"].date()
+        days = (first + timedelta(number) for number in range((last - first).days + 1))
+        return list(dict.fromkeys(_FIRST_DAY[kind](day) for day in days))
+
+
 class InspectorAdmin(ReadOnlyAdmin):
     """``related`` are columns that lead to other tables; they follow the row's own on its page."""
 
@@ -47,6 +70,12 @@ class InspectorAdmin(ReadOnlyAdmin):
     list_per_page = 50
     without: Iterable[str] = ()
     related: Iterable[Any] = ()
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return {"as_csv": self.get_action(as_csv)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return Spanning(self.model).order_by(*self.get_ordering(request))
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         return [*details(self.model, self.without), *self.related]

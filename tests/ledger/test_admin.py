@@ -1,5 +1,7 @@
 """The admin shows the ledger and changes nothing."""
 
+import csv
+import io
 import re
 
 import pytest
@@ -90,3 +92,20 @@ def test_a_large_table_is_not_counted_to_its_end(django_assert_num_queries, run,
     monkeypatch.setattr(CountingPaginator, "MOST", 3)
     with django_assert_num_queries(1):
         assert CountingPaginator(LedgerEvent.objects.order_by("-id"), 50).count == 3
+
+
+def test_chosen_rows_are_downloaded_with_every_column(admin_client, run):
+    events = LedgerEvent.objects.filter(run=run)
+    chosen = {"action": "as_csv", "_selected_action": [event.pk for event in events]}
+    answer = admin_client.post(listed(LedgerEvent), chosen)
+    rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
+    assert {int(row["seq"]) for row in rows} == {event.seq for event in events}
+    assert {row["hash"] for row in rows} == {bytes(event.hash).hex() for event in events}
+
+
+def test_the_days_of_a_list_are_told_without_reading_its_rows(admin_client, run, django_assert_num_queries):
+    first = Fill.objects.earliest("filled_at").filled_at.date()
+    with django_assert_num_queries(1):
+        days = site._registry[Fill].get_queryset(None).datetimes("filled_at", "day")
+    assert days[0] == first
+    assert days == sorted(set(days))
