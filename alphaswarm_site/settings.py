@@ -135,6 +135,7 @@ LOGIN_URL = "/ui/login/"
 LOGIN_REDIRECT_URL = "/ui/portfolio/"
 LOGOUT_REDIRECT_URL = "/ui/login/"
 
+MESSAGE_STORAGE = "alphaswarm_site.rooms.said.KeptMessages"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = HTTPS
