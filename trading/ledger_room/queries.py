@@ -168,9 +168,10 @@ def totals(table: str, wanted: Wanted) -> Row:
 
     Money of different kinds is never added up, and nothing is where there are more than `MOST_ADDED` rows (``more``).
     """
-    chosen = found(table, wanted)
-    some = BOOKS[table].model.objects.filter(pk__in=chosen.order_by(*BOOKS[table].keys).values("pk")[: MOST_ADDED + 1])
-    by_run = some.order_by().values("run__mode", "run__synthetic")
+    chosen = found(table, wanted).order_by()
+    if chosen[MOST_ADDED:].exists():
+        return {"more": True, "most": MOST_ADDED, "items": []}
+    by_run = chosen.values("run__mode", "run__synthetic")
     if table == "fills":
         value, bought = F("qty") * F("price"), Q(side=Side.BUY.value)
         sums = {"bought": Sum(value, filter=bought), "sold": Sum(value, filter=~bought), "fees": Sum("fee")}
@@ -180,9 +181,7 @@ def totals(table: str, wanted: Wanted) -> Row:
         grouped = by_run.annotate(count=Count("*"), **{name: Count("pk", filter=one) for name, one in states.items()})
     else:
         grouped = by_run.annotate(count=Count("*"))
-    items = _by_account(list(grouped))
-    more = sum(item["count"] for item in items) > MOST_ADDED
-    return {"more": more, "most": MOST_ADDED, "items": [] if more else items}
+    return {"more": False, "most": MOST_ADDED, "items": _by_account(list(grouped))}
 
 
 def _by_account(grouped: list[Row]) -> list[Row]:
