@@ -28,9 +28,9 @@ from trading.bounds import bounded  # noqa: E402
 from trading.engine.engine import Engine  # noqa: E402
 from trading.engine.orders import Side  # noqa: E402
 from trading.engine.records import Kind, Record  # noqa: E402
+from trading.parts import assemble  # noqa: E402
 from trading.recipes import load_named  # noqa: E402
 from trading.recipes.reading import PROJECT  # noqa: E402
-from trading.parts import assemble  # noqa: E402
 
 FOLDER = PROJECT / "docs" / "strategies"
 #: Recipe, how many of its bars, and the symbol whose price is drawn; None draws all of them, each in percent.

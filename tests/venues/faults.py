@@ -37,8 +37,8 @@ OF_REQUESTS = (
 
 @dataclass
 class Plan:
-    """``times`` more occurrences of a fault, at requests whose name begins with ``where``. ``change`` is what becomes of
-    an answer that is bent."""
+    """``times`` more occurrences of a fault, at requests whose name begins with ``where``; ``change`` is what becomes
+    of an answer that is bent."""
 
     fault: Fault
     times: int
