@@ -22,6 +22,8 @@ PAGES = [
     "runs/?search=nothing",
     "runs/new/",
     "kill/",
+    "palette/?q=bot",
+    "messages/",
     "account/",
     "risk/",
     "risk/alerts/",
