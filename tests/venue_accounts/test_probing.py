@@ -193,7 +193,13 @@ def test_a_ticker_is_compared_however_a_recipe_spells_it() -> None:
 def test_a_fill_that_only_one_has_heard_of_is_a_difference() -> None:
     terms = OrderRequest(symbol="SPY", side=Side.BUY, qty=Decimal(5), type=OrderType.MARKET)
     shown = VenueOrder(
-        client_order_id="a", venue_order_id="v", state=UpdateKind.ACCEPTED, terms=terms, time=0, filled_qty=Decimal(2)
+        client_order_id="a",
+        venue_order_id="v",
+        state=UpdateKind.ACCEPTED,
+        terms=terms,
+        time=0,
+        filled_qty=Decimal(2),
+        avg_price=Decimal(100),
     )
     row = {"id": "1", "run_id": "r", "client_order_id": "a", "venue_order_id": None, "filled_qty": "1"}
     row |= {"symbol": "SPY", "side": "buy", "qty": "5"}
