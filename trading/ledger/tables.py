@@ -153,8 +153,8 @@ _WITH_RULES_OF_THEIR_OWN: Final = ("id", "num_fills", "ended_at")
 ADD_ORDERS: Final = _insert(
     "orders",
     ORDER,
-    "ON CONFLICT (id) DO UPDATE SET status = excluded.status, reason = excluded.reason,"
-    " updated_at = excluded.updated_at WHERE excluded.status = 'denied'",
+    "ON CONFLICT (id) DO UPDATE SET status = excluded.status, updated_at = excluded.updated_at,"
+    " reason = coalesce(nullif(excluded.reason, ''), orders.reason) WHERE excluded.status = 'denied'",
 )
 UPDATE_ORDERS: Final = (
     f"UPDATE orders t SET {_kept_where_null(_ORDER_STATE)}"
