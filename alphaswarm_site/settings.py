@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 from dotenv import load_dotenv
 
@@ -16,9 +17,11 @@ load_dotenv(BASE_DIR / ".env")
 STACK = StackPaths.from_environment()
 SERVERS = ServerUrls.find(STACK)
 ALPHASWARM_VAR = STACK.var
-# Prometheus' client looks for it as it is imported, by whatever counts first.
-STACK.counts.mkdir(parents=True, exist_ok=True)
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(STACK.counts)
+# Prometheus' client looks for it as it is imported, by whatever counts first. Without it a process counts for itself:
+# a kill must work where nothing can be written.
+with suppress(OSError):
+    STACK.counts.mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(STACK.counts)
 # Read as the process starts, so that it is the code that runs, whatever lies on the disk by then.
 PROGRAM_VERSION = environment.text("ALPHASWARM_VERSION") or program_version(BASE_DIR)
 

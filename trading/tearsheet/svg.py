@@ -6,6 +6,7 @@ Coordinates are those of the view box; every stroke keeps its width whatever the
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -96,7 +97,8 @@ def time_chart(
 
 def ticks(low: float, high: float, about: int = _STEPS) -> list[float]:
     """Round figures (1, 2, 2.5 or 5 times a power of ten apart) from ``low`` or below it to ``high`` or above it."""
-    if low == high:
+    if high - low < sys.float_info.min * about:
+        # Apart by less than a figure can be divided by.
         low, high = low - (abs(low) * 0.01 or 1.0), high + (abs(high) * 0.01 or 1.0)
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
