@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 MOST_POSTED = 256
 #: How long a run lets others go first that have more urgent things to write.
 OTHERS_SECONDS = 0.5
+GATHER_SECONDS = 0.1
 #: A bar that no fact comes of is kept after so long.
 KEEP_SECONDS: Final = 2.0
 
@@ -110,6 +111,10 @@ class Journal:
         self._append(final)
         if self._last is not None:
             await asyncio.wrap_future(self._last)
+
+    def gather(self) -> None:
+        """Have what the runs of this process are about to write at once written together; safe from any thread."""
+        self._writer.gather(GATHER_SECONDS)
 
     async def others(self) -> None:
         """Wait a moment until all that other runs of this process have posted by now is written too."""

@@ -178,6 +178,7 @@ class PaperTradingSession:
 
     def _on_gate_change(self, epoch: int, engaged: bool) -> None:
         if engaged:
+            self._journal.gather()
             self._call(self._heed.on_kill, epoch)
         self._call(self._heed.on_halts)
 

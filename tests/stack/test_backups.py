@@ -40,7 +40,9 @@ def under_way():
     return run, trading
 
 
-def test_a_restore_takes_the_state_of_the_backup_and_lets_nothing_trade(tmp_path, under_way, kept):
+def test_a_restore_takes_the_state_of_the_backup_and_lets_nothing_trade(tmp_path, under_way, kept, monkeypatch):
+    # One that no gatekeeper keeps writing.
+    monkeypatch.setattr(places, "gate", lambda: tmp_path / "gate")
     run, trading = under_way
     ended = new_run()
     ledger.append_now(ended.id, a_day_of_trading(ended))

@@ -31,6 +31,8 @@ MOST_APPENDS: Final = 500
 MOST_EVENTS: Final = 20_000
 SHORTEST_PAUSE: Final = 0.002
 LONGEST_PAUSE: Final = 0.25
+#: Appends that are to come together have come once none was added for so long.
+GATHER_PAUSE: Final = 0.008
 #: A process that is frozen amid a transaction must not keep its runs from a new owner for longer than this.
 SESSION_OPTIONS: Final = "-c idle_in_transaction_session_timeout=2000 -c statement_timeout=30000 -c lock_timeout=2000"
 
@@ -70,6 +72,7 @@ class LedgerWriter:
         self._away = False
         self._pause = SHORTEST_PAUSE
         self._most = MOST_APPENDS
+        self._gather_until = 0.0
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -88,6 +91,11 @@ class LedgerWriter:
             self._changed.notify()
         return job.future
 
+    def gather(self, seconds: float) -> None:
+        """For so long, let appends come together before they are written: many runs have something to write at once,
+        and a first commit of a few of them would only hold up the rest."""
+        self._gather_until = time.monotonic() + seconds
+
     def newest(self) -> Future[int] | None:
         """The newest append of any run that waits to be written; None where none does."""
         with self._changed:
@@ -102,6 +110,7 @@ class LedgerWriter:
 
     def _run(self) -> None:
         while self._wait_for_work():
+            self._let_gather()
             try:
                 settled = self._commit_next()
                 self._most = min(self._most * 2, MOST_APPENDS)
@@ -120,6 +129,13 @@ class LedgerWriter:
             if self._give_up_at is None:
                 return True
             return bool(self._queue) and time.monotonic() < self._give_up_at
+
+    def _let_gather(self) -> None:
+        while time.monotonic() < self._gather_until:
+            waiting = len(self._queue)
+            time.sleep(GATHER_PAUSE)
+            if len(self._queue) == waiting:
+                return
 
     def _rest(self, settled: int) -> None:
         """Go on at once after success; otherwise wait, longer each time, though no other run waits for a held one."""
