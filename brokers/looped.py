@@ -4,44 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from brokers.base import (
     STARTING_CASH,
-    Brokerage,
     VenueAccount,
     VenueClock,
     VenueFill,
     VenuePosition,
-    read_cash,
 )
+from brokers.bridged import BridgedBrokerage
 from brokers.sightings import VenueOrder
 from trading.engine.errors import Transient, Unknown, VenueError
 from trading.engine.orders import OrderRecord
-from trading.engine.updates import VenueUpdate
 
 T = TypeVar("T")
 CALL_SECONDS: Final = 15.0
 
 
-class LoopedBrokerage(Brokerage):
+class LoopedBrokerage(BridgedBrokerage):
     """An adapter writes the awaitable form, and puts what it hears on ``_order_event_queue``.
 
     One instance is driven in one form: awaited in its driver's loop, or blocking, in a loop that `connect` or `reach`
     begins and `close` ends. ``starting_cash`` is the part of the account that the run may use.
     """
 
-    shared = True
-
     def __init__(self, starting_cash: Decimal | float = STARTING_CASH) -> None:
-        self.starting_cash = read_cash(starting_cash)
-        self._order_event_queue: asyncio.Queue[VenueUpdate] = asyncio.Queue()
-        self._updates: deque[VenueUpdate] = deque()
-        self._hear: Callable[[VenueUpdate], None] = self._updates.append
-        self._loop: asyncio.AbstractEventLoop | None = None
+        super().__init__(starting_cash)
         self._thread: threading.Thread | None = None
         self._listener: asyncio.Task[None] | None = None
 
@@ -67,15 +58,6 @@ class LoopedBrokerage(Brokerage):
             self._thread.join(CALL_SECONDS)
             self._loop.close()
             self._loop = None
-
-    def listen(self, hear: Callable[[VenueUpdate], None]) -> None:
-        self._hear = hear
-
-    def drain_updates(self) -> list[VenueUpdate]:
-        taken = []
-        while self._updates:
-            taken.append(self._updates.popleft())
-        return taken
 
     def submit_order(self, order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> None:
         self._await(self.submit_order_async(order, linked), Unknown)

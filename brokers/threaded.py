@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import abstractmethod
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -14,14 +13,13 @@ from typing import TypeVar
 
 from brokers.base import (
     STARTING_CASH,
-    Brokerage,
     Recalled,
     VenueAccount,
     VenueClock,
     VenueFill,
     VenuePosition,
-    read_cash,
 )
+from brokers.bridged import BridgedBrokerage
 from brokers.observing import came_up, observed
 from brokers.sightings import VenueOrder
 from trading.engine.errors import Withheld
@@ -34,7 +32,7 @@ T = TypeVar("T")
 _THREADS = 4
 
 
-class ThreadedBrokerage(Brokerage):
+class ThreadedBrokerage(BridgedBrokerage):
     """An adapter writes the blocking form and calls `tell` from whatever thread it hears the venue in, and `came_up`
     whenever it begins to hear it.
 
@@ -42,18 +40,12 @@ class ThreadedBrokerage(Brokerage):
     ``starting_cash`` is the part of the account that the run may use.
     """
 
-    shared = True
-
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         observed(cls)
 
     def __init__(self, starting_cash: Decimal | float = STARTING_CASH) -> None:
-        self.starting_cash = read_cash(starting_cash)
-        self._order_event_queue: asyncio.Queue[VenueUpdate] = asyncio.Queue()
-        self._updates: deque[VenueUpdate] = deque()
-        self._hear: Callable[[VenueUpdate], None] = self._updates.append
-        self._loop: asyncio.AbstractEventLoop | None = None
+        super().__init__(starting_cash)
         self._calls = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"{self.venue} calls")
         self._cancels = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"{self.venue} cancels")
 
@@ -82,15 +74,6 @@ class ThreadedBrokerage(Brokerage):
                 self._loop.call_soon_threadsafe(self._order_event_queue.put_nowait, update)
             except RuntimeError:
                 log.warning("%s told of order %s after its session had ended", self.venue, update)
-
-    def listen(self, hear: Callable[[VenueUpdate], None]) -> None:
-        self._hear = hear
-
-    def drain_updates(self) -> list[VenueUpdate]:
-        taken = []
-        while self._updates:
-            taken.append(self._updates.popleft())
-        return taken
 
     async def connect_async(self) -> None:
         self._loop = asyncio.get_running_loop()
