@@ -1,7 +1,15 @@
 // Charts: equity as an area above and below what was put in, bars as candles with the fills on them.
 (() => {
   const { createChart, createSeriesMarkers, BaselineSeries, CandlestickSeries, LineSeries, LineStyle } = window.LightweightCharts;
-  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  // A variable may hold the colours of both themes; an element that wears it has the one that counts.
+  const probe = document.body.appendChild(document.createElement("span"));
+  probe.hidden = true;
+
+  function css(name) {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  }
+
   const second = (time) => Math.floor(typeof time === "string" ? Date.parse(time) / 1000 : time);
   const charts = new Map();
 
@@ -11,7 +19,7 @@
       layout: {
         background: { color: "transparent" },
         textColor: css("--ink-3"),
-        fontFamily: css("--sans"),
+        fontFamily: getComputedStyle(document.body).fontFamily,
         fontSize: 11,
         attributionLogo: false,
       },
