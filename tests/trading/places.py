@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from tests.trading.market import MODEL, PIPELINE
 from tests.trading.test_end_to_end import eventually
-from tests.venues import tws
+from tests.venues import alpaca, tradier, tws
 from tests.venues.alpaca import AlpacaStub
 from tests.venues.serving import serving
 from tests.venues.tradier import TradierStub
@@ -41,6 +41,9 @@ class Market(ABC):
     #: The recipe in configs/paper, and the first symbol of its universe.
     shipped: tuple[str, str]
 
+    #: What the venue lets its client in by, by the adapter's arguments.
+    secrets: dict[str, str]
+
     @property
     def addresses(self) -> dict[str, str]:
         return {}
@@ -50,9 +53,29 @@ class Market(ABC):
         """Let the next minute's bar come."""
 
     def fall(self, symbol: str) -> None:
-        """An hour of little ups and downs, and then a fall."""
-        for minute in range(65):
-            self.bar(95.0 if minute == 64 else 100.0 + minute % 2 / 10, symbol)
+        """An hour of little ups and downs lies in the past that a session asks for as it begins; once it has, a fall
+        comes. To be called until it has come to what is waited for."""
+        if not self.knows(symbol):
+            for back in range(70, 1, -1):
+                self.keep(symbol, back, 100.0 + back % 2 / 10)
+        elif self.was_asked(symbol):
+            self.happens(symbol, 95.0)
+
+    @abstractmethod
+    def knows(self, symbol: str) -> bool:
+        """Whether there are recorded bars."""
+
+    @abstractmethod
+    def keep(self, symbol: str, back: int, close: float) -> None:
+        """Record a bar that began so many minutes ago."""
+
+    @abstractmethod
+    def was_asked(self, symbol: str) -> bool:
+        """Whether a session has its past bars."""
+
+    @abstractmethod
+    def happens(self, symbol: str, close: float) -> None:
+        """Let the bar of the minute that is just over come."""
 
     def drop(self) -> None:
         """Lose every stream of the venue."""
@@ -84,6 +107,7 @@ class Market(ABC):
 class Alpaca(Market):
     wrong = {"api_key": "wrong"}
     shipped = ("configs/paper/alpaca_mean_rev.yaml", "AAPL")
+    secrets = {"api_key": alpaca.KEY, "secret_key": alpaca.SECRET}
 
     @property
     def addresses(self):
@@ -103,10 +127,23 @@ class Alpaca(Market):
         self.minute += timedelta(minutes=1)
         self.stub.call(self.stub.bar, symbol, self.minute, (close, close, close, close))
 
+    def knows(self, symbol):
+        return symbol in self.stub.history
+
+    def keep(self, symbol, back, close):
+        self.stub.call(self.stub.bar, symbol, ago(back), (close, close, close, close))
+
+    def was_asked(self, symbol):
+        return symbol in self.stub.asked
+
+    def happens(self, symbol, close):
+        self.keep(symbol, 1, close)
+
 
 class Tws(Market):
     wrong = {"client_id": 7}
     shipped = ("configs/paper/ibkr_mean_rev.yaml", "SPY")
+    secrets = {}
 
     @property
     def addresses(self):
@@ -122,8 +159,24 @@ class Tws(Market):
 
     def bar(self, close, symbol=SYMBOL):
         self.minute += timedelta(minutes=1)
-        last_part = int(self.minute.timestamp()) + 55
-        self.stub.call(self.stub.five_second_bar, symbol, last_part, (close, close, close, close), 100)
+        self._last_part(self.minute, symbol, close)
+
+    def _last_part(self, minute, symbol, close):
+        epoch = int(minute.timestamp()) + 55
+        self.stub.call(self.stub.five_second_bar, symbol, epoch, (close, close, close, close), 100)
+
+    def knows(self, symbol):
+        return symbol in self.stub.history
+
+    def keep(self, symbol, back, close):
+        row = (int(ago(back).timestamp()), close, close, close, close, 100, close, 1)
+        self.stub.history.setdefault(symbol, []).append(row)
+
+    def was_asked(self, symbol):
+        return any(fields[3] == symbol for fields in list(self.stub.history_calls))
+
+    def happens(self, symbol, close):
+        self._last_part(ago(1), symbol, close)
 
     def drop(self):
         self.stub.call(lambda: [client.drop() for client in list(self.stub.clients)])
@@ -134,6 +187,7 @@ class Tradier(Market):
 
     wrong = {"token": "wrong"}
     shipped = ("configs/paper/tradier_rest_baseline.yaml", "MSFT")
+    secrets = {"token": tradier.TOKEN, "account_id": tradier.ACCOUNT}
 
     def __init__(self, stub: TradierStub) -> None:
         super().__init__(stub)
@@ -161,13 +215,23 @@ class Tradier(Market):
     def bar(self, close, symbol=SYMBOL):
         """They come by themselves."""
 
-    def fall(self, symbol):
-        """The hour lies in the past that a session asks for as it begins; the fall comes once it has."""
-        if symbol not in self.stub.series:
-            for minute in range(-70, -1):
-                self._add(symbol, minute, 100.0 + minute % 2 / 10)
-        if len({since for asked, since in self.stub.asked if asked == symbol}) >= 2:
-            self._add(symbol, -1, 95.0)
+    def knows(self, symbol):
+        return symbol in self.stub.series
+
+    def keep(self, symbol, back, close):
+        self._add(symbol, -back, close)
+
+    def was_asked(self, symbol):
+        """First it is asked for the last minutes, then for those before."""
+        return len({since for asked, since in list(self.stub.asked) if asked == symbol}) >= 2
+
+    def happens(self, symbol, close):
+        self._add(symbol, -1, close)
+
+
+def ago(minutes: int) -> datetime:
+    """The start of the minute so many minutes ago."""
+    return datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=minutes)
 
 
 @contextmanager

@@ -50,6 +50,8 @@ class AlpacaStub(Stub):
         super().__init__(book)
         self.clock_open = True
         self.history: dict[str, list[dict[str, Any]]] = {}
+        #: The symbols whose recorded bars were asked for.
+        self.asked: list[str] = []
         self.activities: list[dict[str, Any]] = []
         self.book.listeners.append(self._on_event)
         self._trading: set[Stream] = set()
@@ -201,6 +203,7 @@ class AlpacaStub(Stub):
     async def _bars(self, request: web.Request) -> web.Response:
         symbols = request.query["symbols"].split(",")
         start = request.query.get("start", "")
+        self.asked += symbols
         found = {symbol: [bar for bar in self.history.get(symbol, []) if bar["t"] >= start] for symbol in symbols}
         return web.json_response({"bars": {s: bars for s, bars in found.items() if bars}, "next_page_token": None})
 
