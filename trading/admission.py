@@ -76,14 +76,21 @@ def admit(
     if facts.mode is Mode.BACKTEST:
         return create_run(recipe, facts, created_by=created_by, bot=bot, bot_version=bot_version)
     check_held({Scope.ACCOUNT: facts.account, Scope.BOT: "" if bot is None else bot.name})
-    options = recipe.session
-    decision = gate.check(options.model_urn, options.pipeline_urn, bot_sharpes=sharpes(bot, bot_version))
-    reasons = [*_real_money(facts), *decision.reasons]
+    reasons = objections(recipe, facts, bot, bot_version)
     run = create_run(recipe, facts, created_by=created_by, bot=bot, bot_version=bot_version)
     if reasons:
         _block(run, reasons)
         raise GateRefused(run, reasons)
     return run
+
+
+def objections(
+    recipe: Recipe, facts: Facts, bot: Bot | None = None, version: BotVersion | None = None
+) -> list[gate.Reason]:
+    """Why the metadata gate would refuse a session of this recipe; empty where it would let it start."""
+    options = recipe.session
+    decision = gate.check(options.model_urn, options.pipeline_urn, bot_sharpes=sharpes(bot, version))
+    return [*_real_money(facts), *decision.reasons]
 
 
 def check_held(place: Place) -> None:

@@ -1,18 +1,14 @@
-"""The one form of the pages: a recipe as text, and what is ready to be taken."""
+"""Recipes as text: one that is stored, and those that are ready to be taken."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from access.principals import Principal
-from trading import actions, recipes
-from trading.engine.errors import TradingError
-from trading.models import Run
-from trading.recipes import Recipe, RecipeError
+from trading.recipes import Recipe
 from trading.recipes.reading import FOLDER
 
 
@@ -43,27 +39,3 @@ def configs() -> list[Config]:
 def _config(name: str, text: str) -> Config:
     first, _, _ = text.partition("\n")
     return Config(name, first.lstrip("# ").strip() if first.startswith("#") else "", text)
-
-
-@dataclass
-class RecipeForm:
-    """What was typed, and what stands against it: ``problems`` of the recipe by field, or a ``refusal`` to start it."""
-
-    text: str = ""
-    problems: list[Any] = field(default_factory=list)
-    refusal: str = ""
-
-    def start(self, how: str, principal: Principal) -> Run | None:
-        """The run that was started, or blocked by the metadata gate; None with what stands against it filled in."""
-        start = actions.start_backtest if how == "backtest" else actions.start_paper
-        try:
-            return start(recipes.load(self.text), principal=principal)
-        except RecipeError as error:
-            self.problems = list(error.problems)
-        except actions.GateRefused as refused:
-            return refused.run
-        except TradingError as error:
-            self.refusal = f"{error}."
-        except actions.StartHeld as error:
-            self.refusal = f"{str(error).capitalize()}."
-        return None

@@ -12,18 +12,16 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from django_htmx.http import HttpResponseClientRedirect
+from django.views.decorators.http import require_GET, require_POST
 
 from access.auth import page
 from access.principals import principal_of
 from trading import actions, charts, queries
 from trading.accounts import KINDS, kind_of
 from trading.engine.errors import InvalidValue
-from trading.forms import RecipeForm, as_yaml, configs
+from trading.forms import as_yaml
 from trading.models import Mode, RunStatus
 from trading.oversight import queries as oversight
 from trading.rendering import rendered, run_or_404
@@ -132,45 +130,6 @@ def _run_rows(request: HttpRequest, run_id: UUID, title: str, read: Any) -> Http
         raise Http404(str(error)) from error
     context = {**rows, "run": found, "kind": kind_of(found), "title": title}
     return render(request, "trading/run_rows.html", context)
-
-
-@never_cache
-@require_http_methods(["GET", "POST"])
-def run_new(request: HttpRequest) -> HttpResponse:
-    return _start_run(request) if request.method == "POST" else _show_recipe(request)
-
-
-@page("read")
-def _show_recipe(request: HttpRequest) -> HttpResponse:
-    ready = configs()
-    chosen = request.GET.get("config", "demo")
-    text = next((one.text for one in ready if one.name == chosen), "")
-    return _recipe_page(request, RecipeForm(text), chosen)
-
-
-@page("trade")
-def _start_run(request: HttpRequest) -> HttpResponse:
-    form = RecipeForm(request.POST.get("recipe", ""))
-    started = form.start(request.POST.get("as", "paper"), principal_of(request))
-    if started is None:
-        return _recipe_page(request, form, status=422)
-    page_of_it = reverse("ui:backtest" if started.mode == Mode.BACKTEST else "ui:run", args=[started.pk])
-    if request.htmx:  # type: ignore[attr-defined]
-        return HttpResponseClientRedirect(page_of_it)
-    return redirect(page_of_it)
-
-
-def _recipe_page(request: HttpRequest, form: RecipeForm, chosen: str = "", status: int = 200) -> HttpResponse:
-    template = "trading/_recipe_form.html" if request.htmx else "trading/run_new.html"  # type: ignore[attr-defined]
-    context = {
-        "text": form.text,
-        "problems": form.problems,
-        "refusal": form.refusal,
-        "configs": configs(),
-        "chosen": chosen,
-        "may_trade": principal_of(request).may("trade"),
-    }
-    return render(request, template, context, status=status)
 
 
 @require_POST

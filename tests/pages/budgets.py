@@ -16,7 +16,7 @@ BUDGETS: Final = {
     "ui:portfolio_chart": 4,
     "ui:modes": 4,
     "ui:runs": 9,
-    "ui:run_new": 8,
+    "ui:run_new": 13,
     "ui:run": 12,
     "ui:run_chart": 6,
     "ui:run_bars": 3,
