@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
+from risk.drill_models import ACCOUNT as DRILL
 from trading import frames, rows
 from trading.accounts import Account, account_of, event_time, kind_of, totals
 from trading.engine.orders import OPEN_STATUSES
@@ -161,8 +162,9 @@ def portfolio_overview() -> Row:
     """All that the Portfolio page shows, JSON-ready.
 
     ``accounts`` are the paper and live runs that have not ended, and those that ended since 00:00 UTC (``open`` False,
-    the newest 50); ``totals`` are their sums by kind, see `trading.accounts`. ``pnl_day`` counts from 00:00 UTC of the
-    day that a run has reached in its own time, ``pnl`` from its start.
+    the newest 50, without those of drills, which are there to be halted); ``totals`` are their sums by kind, see
+    `trading.accounts`. ``pnl_day`` counts from 00:00 UTC of the day that a run has reached in its own time, ``pnl`` from
+    its start.
     """
     accounts = _accounts(_account_runs())
     return {
@@ -177,7 +179,8 @@ def _account_runs() -> list[Run]:
     traded = Run.objects.exclude(mode=Mode.BACKTEST).exclude(status=RunStatus.BLOCKED).defer("recipe", "metrics")
     today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
     under_way = traded.filter(status__in=ACTIVE).order_by(*NEWEST_RUNS)
-    ended = traded.exclude(status__in=ACTIVE).filter(ended_at__gte=today).order_by("-ended_at", "-id")
+    ended = traded.exclude(status__in=ACTIVE).exclude(account=DRILL).filter(ended_at__gte=today)
+    ended = ended.order_by("-ended_at", "-id")
     return [*under_way, *ended[:CLOSED_ACCOUNTS]]
 
 

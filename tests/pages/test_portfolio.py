@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from tests.pages.builders import buys, ends, rests, session
 from trading import frames, queries
 from trading.engine.bars import to_nanos
-from trading.models import Mode
+from trading.models import Mode, RunStatus
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +85,12 @@ def test_a_session_that_ended_today_still_counts_for_the_day() -> None:
     total = queries.portfolio_overview()["totals"]["synthetic"]
     assert (total["accounts"], total["closed_accounts"]) == (0, 1)
     assert (total["equity"], total["pnl_day"]) == ("0", "-0.35")
+
+
+def test_sessions_of_drills_are_gone_once_they_have_ended() -> None:
+    ends(session("drill", account="drill"), RunStatus.KILLED)
+    ends(session("demo"), RunStatus.KILLED)
+    assert [account["name"] for account in queries.portfolio_overview()["accounts"]] == ["demo"]
 
 
 def test_a_session_without_a_bar_is_worth_its_starting_cash() -> None:
