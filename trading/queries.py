@@ -163,8 +163,8 @@ def portfolio_overview() -> Row:
 
     ``accounts`` are the paper and live runs that have not ended, and those that ended since 00:00 UTC (``open`` False,
     the newest 50, without those of drills, which are there to be halted); ``totals`` are their sums by kind, see
-    `trading.accounts`. ``pnl_day`` counts from 00:00 UTC of the day that a run has reached in its own time, ``pnl`` from
-    its start.
+    `trading.accounts`. ``pnl_day`` counts from 00:00 UTC of the day that a run has reached in its own time, ``pnl``
+    from its start.
     """
     accounts = _accounts(_account_runs())
     return {
