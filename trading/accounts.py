@@ -14,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from trading.engine.records import plain
+from trading.freshness import GRACE, fresh_seconds
 from trading.models import Mode, Run
 from trading.rows import moment
 
@@ -40,12 +41,15 @@ def event_time(known: Mapping[str, Any]) -> datetime | None:
     return None
 
 
-def account_of(run: Run, known: Mapping[str, Any], day_began_at: Decimal | None, open_: bool) -> Account:
+def account_of(
+    run: Run, known: Mapping[str, Any], day_began_at: Decimal | None, open_: bool, feed: Mapping[str, Any] | None = None
+) -> Account:
     """The account of ``run``.
 
     ``known`` is its last `equity.update` frame or its last flushed state, ``day_began_at`` its equity at 00:00 UTC of
     the day that it has reached in its own time (None: it began on that day). ``as_of`` is the wall clock of ``known``,
-    None where only a flushed state is known.
+    None where only a flushed state is known; ``fresh_seconds`` after it the figures are old. ``feed`` has the arguments
+    of the recipe's feed.
     """
     start = run.starting_cash
     equity = _decimal(known.get("equity"), run.final_equity if run.final_equity is not None else start)
@@ -66,6 +70,7 @@ def account_of(run: Run, known: Mapping[str, Any], day_began_at: Decimal | None,
         "ended_at": moment(run.ended_at),
         "time": moment(event_time(known)),
         "as_of": known.get("emitted_at"),
+        "fresh_seconds": fresh_seconds(feed),
         "starting_cash": plain(start),
         "cash": plain(cash),
         "equity": plain(equity),
@@ -106,6 +111,7 @@ def _total(kind: str, accounts: Sequence[Account]) -> dict[str, Any]:
         },
         "positions": positions,
         "as_of": min((one["as_of"] or "" for one in members), default="") or None,
+        "fresh_seconds": max((one["fresh_seconds"] for one in members), default=GRACE),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from risk.drill_models import ACCOUNT as DRILL
@@ -36,6 +36,15 @@ OPEN_ORDERS: Final = 50
 LAST_FILLS: Final = 20
 
 NEWEST_RUNS: Final = ["-created_at", "-id"]
+#: By what the list of runs can be sorted, with its keys. Only a run that has ended has a result.
+ORDERS: Final[Mapping[str, tuple[str, list[str]]]] = {
+    "newest": ("Newest first", NEWEST_RUNS),
+    "oldest": ("Oldest first", ["created_at", "id"]),
+    "name": ("Name", ["name", "-created_at", "-id"]),
+    "best": ("Highest result, of ended ones", ["-total_pnl", "-id"]),
+    "worst": ("Lowest result, of ended ones", ["total_pnl", "-id"]),
+    "fills": ("Most fills", ["-num_fills", "-id"]),
+}
 NEWEST_ORDERS: Final = ["-created_at", "-id"]
 NEWEST_FILLS: Final = ["-filled_at", "-id"]
 
@@ -43,10 +52,11 @@ NEWEST_FILLS: Final = ["-filled_at", "-id"]
 def find_run(named: str) -> Run | None:
     """A run by its task id, or by its own id."""
     found = Run.objects.select_related("bot_version")
-    return found.filter(task_id=named).first() or (found.filter(pk=named).first() if _is_id(named) else None)
+    return found.filter(task_id=named).first() or (found.filter(pk=named).first() if is_id(named) else None)
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Whether the text is an id of a run, or could be one."""
     try:
         UUID(text)
     except ValueError:
@@ -88,10 +98,13 @@ def _id_begins(text: str) -> Q:
     return Q(pk__range=(UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))))
 
 
-def runs(wanted: RunFilter, after: str | None = None, limit: int = 50) -> Row:
-    """A page of runs, newest first. Raises `InvalidValue` for a cursor that is none."""
+def runs(wanted: RunFilter, after: str | None = None, limit: int = 50, order: str = "newest") -> Row:
+    """A page of runs in one of `ORDERS`. Raises `InvalidValue` for a cursor that is none."""
     found = wanted.apply(Run.objects.select_related("bot_version"))
-    return page(found, NEWEST_RUNS, after, limit, run_row)
+    _, keys = ORDERS[order]
+    if keys[0].lstrip("-") == "total_pnl":
+        found = found.filter(total_pnl__isnull=False)
+    return page(found, keys, after, limit, run_row)
 
 
 def run_row(run: Run) -> Row:
@@ -178,6 +191,7 @@ def portfolio_overview() -> Row:
 def _account_runs() -> list[Run]:
     traded = Run.objects.exclude(mode=Mode.BACKTEST).exclude(status=RunStatus.BLOCKED).defer("recipe", "metrics")
     today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    traded = traded.annotate(feed=F("recipe__feed__kwargs"))
     under_way = traded.filter(status__in=ACTIVE).order_by(*NEWEST_RUNS)
     ended = traded.exclude(status__in=ACTIVE).exclude(account=DRILL).filter(ended_at__gte=today)
     ended = ended.order_by("-ended_at", "-id")
@@ -189,7 +203,17 @@ def _accounts(found: Sequence[Run]) -> list[Account]:
     known: dict[UUID, Mapping[str, Any]] = {one.id: latest.get(one.id) or one.state for one in found}
     known |= _held([one.id for one in found if one.num_fills and not known[one.id]])
     began = _equity_at_midnight({one.id: event_time(known[one.id]) for one in found})
-    return [account_of(one, known[one.id], began.get(one.id), open_=one.status in ACTIVE) for one in found]
+    return [
+        account_of(one, known[one.id], began.get(one.id), open_=one.status in ACTIVE, feed=_feed_of(one))
+        for one in found
+    ]
+
+
+def _feed_of(run: Run) -> Mapping[str, Any] | None:
+    """The arguments of its feed. Of many runs they are read without the rest of the recipes."""
+    if "recipe" in run.get_deferred_fields():
+        return run.feed  # type: ignore[attr-defined]
+    return (run.recipe.get("feed") or {}).get("kwargs")
 
 
 def _held(run_ids: Sequence[UUID]) -> dict[UUID, Mapping[str, Any]]:
