@@ -204,7 +204,7 @@
 
   document.body.addEventListener("missed", (event) => tell(`${event.detail} frames were missed; the tables are whole.`));
   document.body.addEventListener("back", refresh);
-  document.body.addEventListener("htmx:afterSettle", tick);
+  document.body.addEventListener("htmx:afterSwap", tick);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
 
   // What a person or a script of this page has changed is kept when a fragment is morphed into place.
