@@ -34,7 +34,7 @@
       const back = this.state === "lost";
       this.retry = RETRY_FIRST;
       this.tell("live");
-      if (back) emit("back");
+      if (back) emit("back", this);
     }
 
     take(frame) {
@@ -49,6 +49,10 @@
       if (event.code === 4401) {
         location.assign(`/ui/login/?next=${encodeURIComponent(location.pathname)}`);
         return;
+      }
+      if (this.state !== "lost") {
+        this.lostAt = now();
+        emit("lost", this);
       }
       this.tell("lost");
       if (event.code === 4403 || event.code === 4404) return;
@@ -109,7 +113,7 @@
     if (!document.hidden) refresh();
   }
 
-  const LOOK = new Set(["order.rejected", "risk.halted", "kill.engaged", "error"]);
+  const LOOK = new Set(["order.rejected", "risk.halted", "kill.engaged", "error", "connection.lost"]);
 
   function log(frame) {
     const list = document.querySelector("[data-log]");
@@ -127,6 +131,11 @@
     list.prepend(row);
     while (list.children.length > LOG_ROWS) list.lastElementChild.remove();
     document.querySelector("[data-log-empty]")?.remove();
+  }
+
+  // The log of a run says where it was cut off.
+  function noteLink(link, what, message) {
+    if (link.resumes) log({ stage: `connection.${what}`, timestamp: new Date(now()).toISOString(), message });
   }
 
   // Ages and the clock, once a second. The server's clock counts, so that a wrong one here makes nothing stale.
@@ -195,15 +204,30 @@
     }
   });
 
-  function tell(text) {
+  function tell(text, tone = "look") {
     const shown = document.createElement("p");
-    shown.className = "notice notice--look";
+    shown.className = `notice notice--${tone}`;
     shown.textContent = text;
     document.querySelector("[data-messages]")?.append(shown);
   }
 
+  // A verb that may not have arrived must not look as if it had.
+  function failed({ detail: { requestConfig, xhr } }) {
+    if (requestConfig.verb === "get") return;
+    const why = xhr.status ? `the server answered ${xhr.status}` : "the server cannot be reached";
+    const way = requestConfig.path.includes("/kill/") ? " In a shell: alphaswarm kill engage" : "";
+    tell(`Not confirmed: ${why}.${way}`, "alarm");
+    scrollTo({ top: 0 });
+  }
+
+  document.body.addEventListener("htmx:responseError", failed);
+  document.body.addEventListener("htmx:sendError", failed);
   document.body.addEventListener("missed", (event) => tell(`${event.detail} frames were missed; the tables are whole.`));
   document.body.addEventListener("back", refresh);
+  document.body.addEventListener("lost", ({ detail: link }) => noteLink(link, "lost", "what is told from here on comes later"));
+  document.body.addEventListener("back", ({ detail: link }) => {
+    noteLink(link, "back", `after ${age(Math.round((now() - link.lostAt) / 1000))}; what was told meanwhile follows`);
+  });
   document.body.addEventListener("htmx:afterSwap", tick);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
 
