@@ -10,25 +10,32 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.template.defaultfilters import pluralize
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from access.auth import page
 from access.principals import principal_of
+from risk import halting
+from risk.halts import Scope
+from risk.kill_switch import ReasonMissing
 from trading import actions, charts, queries
 from trading.accounts import KINDS, kind_of
 from trading.engine.errors import InvalidValue
 from trading.forms import as_yaml
-from trading.models import Mode, RunStatus
+from trading.models import Mode, Run, RunStatus
 from trading.oversight import queries as oversight
 from trading.rendering import rendered, run_or_404
 from trading.templatetags.layout import mode_context
 
 #: Orders and fills that a run's page shows of what may be many.
 SHOWN = 25
+#: Runs that one verb is done to at most.
+MOST_CHOSEN = 200
 
 
 _render = partial(rendered, "trading")
@@ -63,12 +70,15 @@ def modes(request: HttpRequest) -> HttpResponse:
 @page("read")
 def runs(request: HttpRequest) -> HttpResponse:
     wanted = queries.RunFilter(**{name: request.GET.get(name, "").strip() for name in ("status", "mode", "search")})
+    order = request.GET.get("order", "")
+    order = order if order in queries.ORDERS else "newest"
     try:
-        found = queries.runs(wanted, request.GET.get("after"))
+        found = queries.runs(wanted, request.GET.get("after"), order=order)
     except InvalidValue as error:
         raise Http404(str(error)) from error
-    choices = {"statuses": RunStatus.choices, "modes": Mode.choices}
-    return _render(request, "runs", {**found, **choices, "wanted": wanted})
+    orders = [(name, title) for name, (title, _) in queries.ORDERS.items()]
+    choices = {"statuses": RunStatus.choices, "modes": Mode.choices, "orders": orders}
+    return _render(request, "runs", {**found, **choices, "wanted": wanted, "order": order})
 
 
 @never_cache
@@ -138,6 +148,42 @@ def stop(request: HttpRequest, run_id: UUID) -> HttpResponse:
     stopped = actions.stop(run_or_404(run_id), principal=principal_of(request))
     messages.success(request, f"{stopped.name} was asked to stop: it cancels what is open and ends.")
     return _back(request, "ui:runs")
+
+
+@require_POST
+@page("trade")
+def stop_chosen(request: HttpRequest) -> HttpResponse:
+    stopped = [actions.stop(run, principal=principal_of(request)) for run in _chosen(request)]
+    if stopped:
+        messages.success(request, f"{len(stopped)} run{pluralize(len(stopped))} asked to stop.")
+    return _back(request, "ui:runs")
+
+
+@require_POST
+@page("halt")
+def halt_chosen(request: HttpRequest) -> HttpResponse:
+    try:
+        halted = [
+            halting.halt(Scope.RUN, str(run.pk), request.POST.get("reason", ""), principal_of(request))
+            for run in _chosen(request).exclude(mode=Mode.BACKTEST)
+        ]
+    except ReasonMissing as error:
+        messages.error(request, f"Nothing was halted: {error}.")
+        return _back(request, "ui:runs")
+    if halted:
+        messages.success(
+            request, f"{len(halted)} run{pluralize(len(halted))} halted; what they have open is cancelled."
+        )
+    return _back(request, "ui:runs")
+
+
+def _chosen(request: HttpRequest) -> QuerySet[Run]:
+    """The runs under way whose boxes were ticked; says so where there is none."""
+    ids = [text for text in request.POST.getlist("run")[:MOST_CHOSEN] if queries.is_id(text)]
+    found = Run.objects.filter(pk__in=ids, status__in=queries.ACTIVE).order_by(*queries.NEWEST_RUNS)
+    if not found.exists():
+        messages.warning(request, "No run that is under way was chosen: tick its box first.")
+    return found
 
 
 @require_POST

@@ -56,6 +56,16 @@
     wickDownColor: css("--ink-3"),
   });
 
+  // The library takes one point a second, in order; of several the last counts.
+  function ascending(points) {
+    const kept = [];
+    for (const point of points) {
+      if (kept.length && kept.at(-1).time >= point.time) kept.pop();
+      if (!kept.length || kept.at(-1).time < point.time) kept.push(point);
+    }
+    return kept;
+  }
+
   class Shown {
     constructor(holder, kind, colours, options) {
       this.holder = holder;
@@ -68,23 +78,17 @@
     }
 
     set(points) {
-      const ascending = [];
-      for (const point of points) {
-        if (ascending.length && ascending.at(-1).time >= point.time) ascending.pop();
-        if (!ascending.length || ascending.at(-1).time < point.time) ascending.push(point);
-      }
-      this.series.setData(ascending);
-      this.last = ascending.at(-1)?.time ?? -Infinity;
-      this.holder.querySelector(".chart__empty")?.toggleAttribute("hidden", ascending.length > 0);
+      const kept = ascending(points);
+      this.series.setData(kept);
+      this.last = kept.at(-1)?.time ?? -Infinity;
+      this.holder.querySelector(".chart__empty")?.toggleAttribute("hidden", kept.length > 0);
       this.chart.timeScale().fitContent();
     }
 
-    // A second line on the same scale, which never moves.
-    addBeside(points, colours) {
-      const series = this.chart.addSeries(LineSeries, {
-        lineWidth: 1, lineStyle: LineStyle.Dashed, priceLineVisible: false, lastValueVisible: false, ...colours(),
-      });
-      series.setData(points);
+    // Another line on the same scale, which never moves.
+    addBeside(points, colours, options = { lineWidth: 1, lineStyle: LineStyle.Dashed, lastValueVisible: false }) {
+      const series = this.chart.addSeries(LineSeries, { priceLineVisible: false, ...options, ...colours() });
+      series.setData(ascending(points));
       this.beside.push({ series, colours });
       this.chart.timeScale().fitContent();
     }
@@ -207,6 +211,21 @@
     if (lines === "equity" && data.holding.length) shown.addBeside(data.holding.map(asPoint), holdingColours);
   }
 
+  // Several runs from one base. Each line has a letter at its end and dashes of its own, so that no colour is needed.
+  const DASHES = [LineStyle.Solid, LineStyle.Dotted, LineStyle.Dashed, LineStyle.LargeDashed, LineStyle.SparseDotted];
+
+  async function mountCompare(holder) {
+    const { lines } = await load(holder);
+    const look = (at) => () => ({ color: css(`--series-${at + 1}`) });
+    const [first, ...others] = lines.map(({ name, points }, at) => {
+      return { options: { title: name, lineStyle: DASHES[at], lineWidth: 2 }, points: points.map(asPoint), look: look(at) };
+    });
+    if (!first) return;
+    const shown = new Shown(holder, LineSeries, first.look, first.options);
+    shown.set(first.points);
+    for (const { points, look: colours, options } of others) shown.addBeside(points, colours, options);
+  }
+
   // The prices of a run as it stands, one symbol at a time.
   async function mountPrices(holder) {
     const shown = new Shown(holder, CandlestickSeries, candleColours, {});
@@ -230,6 +249,7 @@
   function mounted(holder) {
     if (holder.hasAttribute("data-bars")) return mountBars(holder);
     if (holder.hasAttribute("data-prices")) return mountPrices(holder);
+    if (holder.hasAttribute("data-compare")) return mountCompare(holder);
     return holder.hasAttribute("data-lines") ? mountLines(holder) : mountEquity(holder);
   }
 

@@ -49,6 +49,8 @@ BUDGETS: Final = {
     "ui:backtest_prices": 7,
     "ui:backtest_trades": 10,
     "ui:backtest_report": 12,
+    "ui:compare": 9,
+    "ui:compare_lines": 4,
     "ui:kill": 10,
     "ui:kill_release": 13,
     "ui:halts": 12,

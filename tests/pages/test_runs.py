@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from risk.halting import standing
 from tests.pages.builders import buys, ends, session
 from trading import queries
 from trading.models import Mode, Run
@@ -95,12 +96,61 @@ def test_stop_all_asks_every_session(operator: Client) -> None:
     assert Run.objects.filter(stop_requested_at__isnull=False).count() == 2
 
 
+def chosen(*runs: Run) -> dict[str, list[str]]:
+    return {"run": [str(run.pk) for run in runs]}
+
+
+def said(client: Client) -> str:
+    return client.get(URL).content.decode()
+
+
+def test_the_ticked_runs_are_stopped_and_no_other(operator: Client) -> None:
+    one, two, three = (session(name).run for name in ("one", "two", "three"))
+    operator.post(f"{URL}stop/", chosen(one, two))
+    assert set(Run.objects.filter(stop_requested_at__isnull=False)) == {one, two}
+    assert Run.objects.get(stop_requested_at=None) == three
+    assert "2 runs asked to stop." in said(operator)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_ticked_runs_are_halted_with_a_reason(operator: Client) -> None:
+    run = session().run
+    operator.post(f"{URL}halt/", {**chosen(run), "reason": ""})
+    assert not standing()
+    assert "Nothing was halted" in said(operator)
+    operator.post(f"{URL}halt/", {**chosen(run), "reason": "a drill"})
+    assert [(halt.target, halt.reason) for halt in standing()] == [(str(run.pk), "a drill")]
+
+
+def test_nothing_is_done_to_what_has_ended_or_was_not_ticked(operator: Client) -> None:
+    ended = ends(session())
+    for asked in ({}, {"run": "made-up"}, chosen(ended)):
+        operator.post(f"{URL}stop/", asked)
+        assert "No run that is under way was chosen" in said(operator)
+    assert not Run.objects.filter(stop_requested_at__isnull=False)
+
+
+def test_runs_stand_in_the_order_that_is_asked_for_page_by_page(operator: Client) -> None:
+    for name, pnl in (("b", "5"), ("c", "-7"), ("a", "3")):
+        ends(session(name))
+        Run.objects.filter(name=name).update(total_pnl=pnl)
+    session("running")
+    first = queries.runs(queries.RunFilter(), limit=2, order="best")
+    assert names(first) == ["b", "a"]
+    assert names(queries.runs(queries.RunFilter(), first["next"], limit=2, order="best")) == ["c"]
+    assert names(queries.runs(queries.RunFilter(), order="name")) == ["a", "b", "c", "running"]
+    assert names(queries.runs(queries.RunFilter(), order="oldest")) == ["b", "c", "a", "running"]
+    assert operator.get(URL, {"order": "made-up"}).status_code == 200
+
+
 def test_a_viewer_sees_no_verb_and_may_not_use_one(viewer: Client) -> None:
     run = session().run
     page = viewer.get(URL).content.decode()
     assert f"{run.id}/stop/" not in page
     assert "stop-all" not in page
-    assert viewer.post(f"{URL}{run.id}/stop/").status_code == 403
+    for verb in (f"{run.id}/stop/", "stop/", "halt/"):
+        assert viewer.post(f"{URL}{verb}", {**chosen(run), "reason": "none"}).status_code == 403
+    assert Run.objects.get().stop_requested_at is None
 
 
 def test_a_verb_is_not_done_by_a_link(operator: Client) -> None:

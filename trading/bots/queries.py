@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -93,13 +93,17 @@ def version_of(bot: Bot, number: int | None = None) -> BotVersion:
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Row]:
     """What differs between two recipes: ``{"field", "before", "after"}`` in a recipe's usual order, None for none."""
-    one, other = dict(_flat(before)), dict(_flat(after))
-    names = sorted(one.keys() | other.keys(), key=_place)
+    one, other = dict(flat(before)), dict(flat(after))
     return [
         {"field": name, "before": one.get(name), "after": other.get(name)}
-        for name in names
+        for name in in_order(one.keys() | other.keys())
         if one.get(name) != other.get(name)
     ]
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Fields of `flat` in a recipe's usual order."""
+    return sorted(names, key=_place)
 
 
 def _place(name: str) -> tuple[int, str]:
@@ -108,7 +112,8 @@ def _place(name: str) -> tuple[int, str]:
     return (usual.index(section) if section in usual else len(usual), name)
 
 
-def _flat(value: Any, name: str = "") -> list[tuple[str, Any]]:
+def flat(value: Any, name: str = "") -> list[tuple[str, Any]]:
+    """The fields of a recipe by their paths, ``strategy.kwargs.fast``."""
     if not isinstance(value, Mapping):
         return [(name, value)]
-    return [pair for inner, one in value.items() for pair in _flat(one, f"{name}.{inner}" if name else inner)]
+    return [pair for inner, one in value.items() for pair in flat(one, f"{name}.{inner}" if name else inner)]

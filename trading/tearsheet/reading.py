@@ -17,7 +17,7 @@ from trading.queries import ACTIVE
 from trading.results import Execution, Trade, figures_of, round_trips
 from trading.results.figures import Floats, Ints
 from trading.results.periods import Bin, Year, daily_returns, monthly, spread
-from trading.tearsheet.figures import Group, grouped
+from trading.tearsheet.figures import Group, grouped, with_excess
 
 #: A chart is no sharper for more points than a screen has columns.
 MOST_POINTS: Final = 1200
@@ -75,6 +75,16 @@ def sheet_of(run: Run) -> Sheet | None:
         int(times[-1]),
         daily_levels(times, equity, cash)[2],
     )
+
+
+def metrics_of(run: Run) -> dict[str, Any]:
+    """All figures of a run: as it was recorded with, or reckoned from what is booked so far."""
+    if "trades" in run.metrics:
+        return with_excess(run.metrics)
+    times, equity = curve_of(run)
+    if not len(times):
+        return {}
+    return with_excess(figures_of(times, equity, float(run.starting_cash), list(_fills(run.pk))))
 
 
 def trades_of(run: Run) -> Sequence[Trade]:

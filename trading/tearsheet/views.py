@@ -6,15 +6,17 @@ from functools import partial
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from access.auth import page
 from trading import charts, queries
+from trading.engine.errors import InvalidValue
 from trading.forms import as_yaml
-from trading.models import RunStatus
+from trading.models import Run, RunStatus
 from trading.rendering import rendered, run_or_404
-from trading.tearsheet import listing
+from trading.tearsheet import comparing, listing
 from trading.tearsheet.candles import NoPrices, prices_of
 from trading.tearsheet.page import sheet_page, trades_page_of
 from trading.tearsheet.reading import lines_of
@@ -43,6 +45,28 @@ def backtests(request: HttpRequest) -> HttpResponse:
 def backtest(request: HttpRequest, run_id: UUID) -> HttpResponse:
     run = run_or_404(run_id)
     return _render(request, "backtest", {**sheet_page(run), "recipe": as_yaml(run.recipe)})
+
+
+@never_cache
+@require_GET
+@page("read")
+def compare(request: HttpRequest) -> HttpResponse:
+    runs = _compared(request)
+    return render(request, "tearsheet/compare.html", comparing.compared(runs))
+
+
+@never_cache
+@require_GET
+@page("read")
+def compare_lines(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"lines": comparing.curves(_compared(request))})
+
+
+def _compared(request: HttpRequest) -> list[Run]:
+    try:
+        return comparing.chosen(request.GET.getlist("run"))
+    except InvalidValue as error:
+        raise Http404(str(error)) from error
 
 
 @never_cache

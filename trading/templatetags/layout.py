@@ -42,7 +42,7 @@ GROUPS: Final[dict[str, list[Section]]] = {
         _section("Portfolio", "ui:portfolio"),
         _section("Runs", "ui:runs", "run", "run_orders", "run_fills", "why"),
         _section("Bots", "ui:bots", "bot", "bot_new", "bot_recipe"),
-        _section("Backtests", "ui:backtests", "backtest", "backtest_trades"),
+        _section("Backtests", "ui:backtests", "backtest", "backtest_trades", "compare"),
         _section("Sweeps", "ui:sweeps", "sweep", "sweep_new", "sweep_trials"),
         _section("Start a run", "ui:run_new"),
     ],
