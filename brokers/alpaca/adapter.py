@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Nanoseconds by which the venue's clock may be behind this machine's.
+#: Nanoseconds by which the venue's clock may be behind this machine's, and after which it lists all that it has told.
 _CLOCKS_DIFFER: Final = 60_000_000_000
+_LISTED_LATE: Final = 5_000_000_000
 LIVE_URL: Final = "https://api.alpaca.markets"
 CALLS_PER_MINUTE: Final = 200
 _FIRST_EVENTS_SECONDS: Final = 15.0
@@ -261,16 +262,23 @@ class AlpacaBrokerage(ThreadedBrokerage):
         self.came_up()
 
     def _reconcile(self) -> None:
-        """Take all orders that are open, and every one since this adapter was made or the run's first one."""
+        """Take all orders that are open and all made since the last good look, and ask for each of the run's that was
+        open then and is in neither list."""
+        shown: list[VenueOrder] = []
         trouble: Unreadable | None = None
         for query in ({"status": "open"}, {"status": "all", "after": mapping.instant(self._since)}):
             try:
-                self._known.see(self._listed(query))
+                shown += self._listed(query)
             except Unreadable as error:
-                self._known.see(error.shown)
+                shown += error.shown
                 trouble = error
+        self._known.see(shown)
         if trouble is not None:
             raise trouble
+        for venue_order_id in self._known.unlisted(shown):
+            with suppress(Rejected):
+                self._look(venue_order_id)
+        self._since = max(self._since, max((one.time for one in shown), default=0) - _LISTED_LATE)
         self._seen_at = time.monotonic()
 
     def _listed(self, query: dict[str, Any], urgent: bool = False) -> list[VenueOrder]:
