@@ -38,6 +38,15 @@ def test_the_control_offers_the_kill_while_released(client: Client) -> None:
     assert "kill--engaged" not in page
 
 
+def test_released_it_tells_the_epoch_and_since_when(client: Client, operator: Principal) -> None:
+    assert ">released</span>" in client.get(reverse("ui:kill"), headers=HTMX).content.decode()
+    kill_switch.engage("a drill", operator)
+    kill_switch.release("over", operator)
+    page = client.get(reverse("ui:kill"), headers=HTMX).content.decode()
+    assert "released, epoch 1, <time" in page
+    assert f'data-since="{kill_switch.state().released_at:%Y-%m-%dT%H:%M:%S}' in page
+
+
 def test_a_gate_without_news_is_shown(client: Client) -> None:
     assert "kill--stale" in client.get(reverse("ui:kill"), headers=HTMX).content.decode()
 
