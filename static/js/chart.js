@@ -1,6 +1,6 @@
 // Charts: equity as an area above and below what was put in, bars as candles with the fills on them.
 (() => {
-  const { createChart, createSeriesMarkers, BaselineSeries, CandlestickSeries, LineSeries, LineStyle } = window.LightweightCharts;
+  const { createChart, createSeriesMarkers, BaselineSeries, CandlestickSeries, LineSeries, LineStyle, TickMarkType } = window.LightweightCharts;
   // A variable may hold the colours of both themes; an element that wears it has the one that counts.
   const probe = document.body.appendChild(document.createElement("span"));
   probe.hidden = true;
@@ -12,6 +12,16 @@
 
   const second = (time) => Math.floor(typeof time === "string" ? Date.parse(time) / 1000 : time);
   const charts = new Map();
+  const { stamp } = window.alphaswarm;
+
+  // The scale has its marks where days and hours begin in UTC. Elsewhere a day's mark is no midnight, and says its hour.
+  function tick(at, kind) {
+    const { date, time } = stamp(at * 1000);
+    if (kind === TickMarkType.Time) return time.slice(0, 5);
+    if (kind === TickMarkType.TimeWithSeconds) return time;
+    if (time !== "00:00:00") return `${date.slice(5)} ${time.slice(0, 5)}`;
+    return kind === TickMarkType.Year ? date.slice(0, 4) : kind === TickMarkType.Month ? date.slice(0, 7) : date.slice(5);
+  }
 
   function layout() {
     const faint = { color: css("--line"), visible: true };
@@ -25,13 +35,18 @@
       },
       grid: { horzLines: faint, vertLines: { visible: false } },
       rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.12, bottom: 0.08 } },
-      timeScale: { borderColor: css("--line"), timeVisible: true, secondsVisible: true, minBarSpacing: 0.05 },
+      timeScale: {
+        borderColor: css("--line"), timeVisible: true, secondsVisible: true, minBarSpacing: 0.05, tickMarkFormatter: tick,
+      },
       crosshair: { vertLine: { labelBackgroundColor: css("--ink-2") }, horzLine: { labelBackgroundColor: css("--ink-2") } },
       handleScroll: { mouseWheel: false, vertTouchDrag: false },
       handleScale: { mouseWheel: false },
       localization: {
         priceFormatter: (value) => value.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 }),
-        timeFormatter: (time) => `${new Date(time * 1000).toISOString().slice(0, 19).replace("T", " ")} UTC`,
+        timeFormatter: (at) => {
+          const { date, time, zone } = stamp(at * 1000);
+          return `${date} ${time} ${zone}`;
+        },
       },
     };
   }

@@ -1,6 +1,6 @@
 // What moves on a page. The server writes every figure: a frame that comes over a socket makes the page ask for its
 // fragment again, which is morphed into place, so that scroll, focus and selection stay. No figure is formatted here,
-// but for ages and the clock.
+// but for ages and times.
 (() => {
   const RETRY_FIRST = 500;
   const RETRY_MOST = 10_000;
@@ -119,7 +119,7 @@
     const list = document.querySelector("[data-log]");
     if (!list || frame.stage === "bar.received" || frame.stage === "equity.update") return;
     const row = document.createElement("li");
-    const cells = [frame.timestamp.slice(11, 19), frame.stage, frame.message].map((text) => {
+    const cells = [stamp(Date.parse(frame.timestamp)).time, frame.stage, frame.message].map((text) => {
       const cell = document.createElement("span");
       cell.textContent = text;
       return cell;
@@ -142,14 +142,32 @@
   const skew = Date.parse(document.body.dataset.now) - Date.now() || 0;
   const now = () => Date.now() + skew;
 
+  // Times are those of the reader's zone, as the server writes them.
+  const { zone = "UTC" } = document.body.dataset;
+  const zoned = new Intl.DateTimeFormat("en-CA", {
+    timeZone: zone, hourCycle: "h23", timeZoneName: "short",
+    year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  });
+
+  function stamp(milliseconds) {
+    const { year, month, day, hour, minute, second, timeZoneName } = Object.fromEntries(
+      zoned.formatToParts(milliseconds).map(({ type, value }) => [type, value]),
+    );
+    return { date: `${year}-${month}-${day}`, time: `${hour}:${minute}:${second}`, zone: timeZoneName };
+  }
+
   function age(seconds) {
     if (seconds < 60) return `${seconds} s`;
     if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-    return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+    if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+    return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
   }
 
   function tick() {
-    for (const shown of all("[data-clock]")) shown.textContent = new Date(now()).toISOString().slice(11, 19);
+    for (const shown of all("[data-clock]")) shown.textContent = stamp(now()).time;
+    for (const shown of all("[data-since]")) {
+      shown.textContent = age(Math.max(0, Math.round((now() - Date.parse(shown.dataset.since)) / 1000)));
+    }
     for (const shown of all("[data-age]")) {
       const seconds = Math.max(0, Math.round((now() - Date.parse(shown.dataset.age)) / 1000));
       const stale = seconds > Number(shown.dataset.staleAfter || Infinity);
@@ -246,5 +264,5 @@
   showLinks();
   tick();
   setInterval(tick, 1000);
-  window.alphaswarm = { links };
+  window.alphaswarm = { links, stamp };
 })();
