@@ -120,6 +120,11 @@ class KnownOrders:
 
     # A venue that changes an order in place keeps its id, its tag and its quantity.
 
+    def resume(self, orders: Iterable[Recalled]) -> None:
+        """Another process may have asked for these of the orders that it has left to be changed in place."""
+        for old, by in unsettled(orders):
+            self.replace(str(old.order.venue_order_id), old.order, by)
+
     def replace(self, venue_order_id: str, order: OrderRecord, by: OrderRecord) -> None:
         """The venue is about to be asked to give ``order`` the terms of ``by``; what it shows will tell whether it has.
 
@@ -191,6 +196,13 @@ class KnownOrders:
         reason = f"{short.normalize():f} of it had gone to the order whose place it took"
         update = OrderUpdate(UpdateKind.CANCELLED, name, order.time, venue_order_id=order.venue_order_id, reason=reason)
         return [update]
+
+
+def unsettled(orders: Iterable[Recalled]) -> list[tuple[Recalled, OrderRecord]]:
+    """Each order that may have taken another's place at the venue without anybody having heard, after that one."""
+    every = {one.order.id: one for one in orders}
+    found = [(every.get(one.order.replaces), one.order) for one in every.values() if one.order.venue_order_id is None]
+    return [(old, by) for old, by in found if old is not None and old.order.venue_order_id is not None]
 
 
 def has_terms(terms: OrderRequest, order: OrderRecord) -> bool:

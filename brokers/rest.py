@@ -107,6 +107,7 @@ class RestBrokerage(RestCalls, ThreadedBrokerage):
 
     def recall(self, orders: Sequence[Recalled]) -> None:
         self._known.recall(orders)
+        self._known.resume(orders)
 
     def connect(self) -> None:
         self.query_account()

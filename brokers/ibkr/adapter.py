@@ -48,7 +48,8 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         self._poll_seconds = poll_seconds
         self._known = KnownOrders(self.venue, self.tell)
         self._executions = Executions(self.tell)
-        self._records: dict[str, OrderRecord] = {}
+        self._ours: set[str] = set()
+        self._recalled: Sequence[Recalled] = ()
         self._spelled: dict[str, str] = {}
         self._wire: IbThread | None = None
         self._line: Line | None = None
@@ -57,8 +58,9 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
 
     def recall(self, orders: Sequence[Recalled]) -> None:
         self._known.recall(orders)
+        self._recalled = orders
         for one in orders:
-            self._records[one.order.client_order_id] = one.order
+            self._ours.add(one.order.client_order_id)
             self._executions.know(one.execution_ids)
 
     # The connection.
@@ -72,9 +74,8 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         contracts = Contracts(wire, *self._market)
         self._spelled = contracts.spelled
         self._questions = Questions(wire, self._address[2], self._known.name_of)
-        sent = self._orders = Orders(
-            wire, contracts, self._known, self._executions, self._records, self.tell, self.let_go
-        )
+        sent = self._orders = Orders(wire, contracts, self._known, self._executions, self._ours, self.tell, self.let_go)
+        sent.recall(self._recalled)
         line = self._line = Line(
             wire, self._address, self._poll_seconds, check=self._check_account, look=sent.look, came_up=self.came_up
         )

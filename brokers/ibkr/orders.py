@@ -8,16 +8,17 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from brokers.base import Recalled
 from brokers.ibkr import mapping
-from brokers.ibkr.changes import Change, filled, is_done
+from brokers.ibkr.changes import Change, Changes, filled, is_done
 from brokers.ibkr.contracts import Contracts
 from brokers.ibkr.executions import Executions
 from brokers.ibkr.wire import IbThread
-from brokers.known_orders import REPLACE_SECONDS, KnownOrders
+from brokers.known_orders import KnownOrders
 from brokers.sightings import VenueOrder
 from trading.engine.bars import to_nanos
 from trading.engine.errors import Rejected, Transient, Unknown
-from trading.engine.orders import OrderRecord
+from trading.engine.orders import FINAL_STATUSES, OrderRecord
 from trading.engine.updates import OrderUpdate, UpdateKind
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 #: A new order that the gateway has not acknowledged by then is unknown.
 ACKNOWLEDGE_SECONDS: Final = 5.0
+_UNLISTED: Final = "ibkr lists it no longer"
 
 
 class Orders:
-    """To be used in the wire's loop alone; ``records`` are the run's orders by their client order ids.
+    """To be used in the wire's loop alone; ``ours`` are the client order ids of the run's orders.
 
     A cancel that the client library derives from an error is provisional: the order is asked for before it counts.
     """
@@ -39,7 +41,7 @@ class Orders:
         contracts: Contracts,
         known: KnownOrders,
         executions: Executions,
-        records: dict[str, OrderRecord],
+        ours: set[str],
         tell: Callable[[Sequence[OrderUpdate]], None],
         let_go: Callable[..., None],
     ) -> None:
@@ -47,19 +49,26 @@ class Orders:
         self._contracts = contracts
         self._known = known
         self._executions = executions
-        self._records = records
+        self._ours = ours
         self._tell = tell
         self._let_go = let_go
         self._trades: dict[str, Trade] = {}
         self._errors: dict[int, tuple[int, str]] = {}
-        self._changes: dict[int, Change] = {}
+        self._changes = Changes(self._trades, known, tell, self._take_fill)
         self._missed: set[int] = set()
+        self._recalled: set[int] = set()
         ib = wire.ib
         ib.errorEvent += self._on_error
         ib.orderStatusEvent += self._on_status
         ib.openOrderEvent += self._settle
         ib.execDetailsEvent += lambda trade, fill: self._on_fill(fill)
         ib.commissionReportEvent += lambda trade, fill, report: executions.commission(fill)
+
+    def recall(self, orders: Sequence[Recalled]) -> None:
+        """Hear, before connecting, which orders the run has from before."""
+        self._changes.recall(orders, self._wire.order)
+        still_open = [one.order.venue_order_id or "" for one in orders if one.order.status not in FINAL_STATUSES]
+        self._recalled = {int(permanent) for permanent in still_open if permanent.isdigit()}
 
     # What the run wants.
 
@@ -71,7 +80,7 @@ class Orders:
         for position, (record, contract, names) in enumerate(zip(orders, contracts, fields, strict=True)):
             placed = self._wire.order(**names, orderId=numbers[record.id], transmit=position == len(orders) - 1)
             placed.parentId = numbers.get(record.parent_id, 0)
-            self._records[record.client_order_id] = record
+            self._ours.add(record.client_order_id)
             self._trades[record.client_order_id] = self._wire.ib.placeOrder(contract, placed)
         await self._acknowledged(self._trades[orders[0].client_order_id])
 
@@ -92,15 +101,17 @@ class Orders:
         if trade is None:
             raise Transient(f"ibkr has not shown order {order.client_order_id} yet")
         number, base = trade.order.orderId, filled(trade)
-        if is_done(trade) or number in self._changes:
+        self._changes.forget(number, by)
+        if is_done(trade) or self._changes.has(number):
             raise Rejected(f"ibkr: order {order.client_order_id} {'has ended' if is_done(trade) else 'is changing'}")
         fields = {**fields, "orderRef": trade.order.orderRef, "totalQuantity": float(base + by.qty)}
         wanted = self._wire.order(**fields, orderId=number, parentId=trade.order.parentId)
         self._let_go(by)
         self._known.expect(by)
-        self._records[by.client_order_id], self._trades[by.client_order_id] = by, trade
+        self._ours.add(by.client_order_id)
         self._errors.pop(number, None)
-        change = self._changes[number] = Change(order, by, base, wanted)
+        change = Change(order, by, base, wanted)
+        self._changes.begin(trade, change)
         self._wire.ib.placeOrder(trade.contract, wanted)
         give_up = asyncio.get_running_loop().time() + ACKNOWLEDGE_SECONDS
         while not change.done:
@@ -128,12 +139,13 @@ class Orders:
     async def look(self) -> None:
         """Take every open order, of other hands too, and every execution of today."""
         shown = await self.all_open()
+        self._changes.take_up([*shown, *self._wire.ib.trades()])
         for trade in shown:
-            self._settle(trade, self._given_up(trade))
+            self._settle(trade, self._changes.given_up(trade))
             self._see(trade)
         for trade in self._wire.ib.trades():
             name = self._name(trade.order.permId, trade.order.orderRef)
-            if name in self._records and trade.order.orderId not in self._changes:
+            if name in self._ours and not self._changes.has(trade.order.orderId):
                 self._trades[name] = trade
         await self._take_executions()
         self._miss({trade.order.permId for trade in shown})
@@ -141,25 +153,34 @@ class Orders:
     def _miss(self, shown: set[int]) -> None:
         """Take what is open no more, without a word that reached us, as cancelled; what it filled, its executions tell.
 
-        Those of other connections are not told here: their fills show in the account's positions.
+        Those of other connections are not told here: their fills show in the account's positions. What the run has from
+        before may have ended before this connection: the venue knows it for a day.
         """
+        self._recalled -= shown
+        for trade in self._wire.ib.trades():
+            if trade.order.permId in self._recalled and is_done(trade):
+                self._recalled.discard(trade.order.permId)
+                self._see(trade)
+        for permanent in self._recalled & self._missed:
+            self._recalled.discard(permanent)
+            update = OrderUpdate(UpdateKind.CANCELLED, self._name(permanent, ""), _now(), reason=_UNLISTED)
+            self._tell([update])
         gone = [trade for trade in self._wire.ib.openTrades() if trade.order.permId not in {0, *shown}]
         for trade in gone:
             if trade.order.permId in self._missed:
-                self._end(trade, "ibkr lists it no longer")
-        self._missed = {trade.order.permId for trade in gone}
+                self._end(trade, _UNLISTED)
+        self._missed = {trade.order.permId for trade in gone} | self._recalled
 
     async def _take_executions(self) -> None:
         for fill in await self._wire.ib.reqExecutionsAsync():
-            self._on_fill(fill)
-            self._executions.commission(fill)
+            self._take_fill(fill)
 
     def _on_error(self, request: int, code: int, text: str, contract: Any) -> None:
         trade = next((one for one in self._trades.values() if one.order.orderId == request), None)
         if trade is None:
             return
         self._errors[request] = (code, text)
-        if code in mapping.REJECTS and request not in self._changes:
+        if code in mapping.REJECTS and not self._changes.has(request):
             self._see(trade)
         elif not mapping.is_notice(code):
             self._wire.later(self._confirm(trade, code, text))
@@ -168,7 +189,7 @@ class Orders:
         code = trade.log[-1].errorCode if trade.log else 0
         if trade.orderStatus.status == "Cancelled" and code not in (0, 202):
             # The library made this of an error, which comes next. The order may well live, its end still to come.
-            if code not in mapping.REJECTS or trade.order.orderId in self._changes:
+            if code not in mapping.REJECTS or self._changes.has(trade.order.orderId):
                 trade.orderStatus.status = trade.log[-2].status if len(trade.log) > 1 else "PendingSubmit"
             return
         self._settle(trade)
@@ -195,46 +216,15 @@ class Orders:
             self._see(trade, reason)
 
     def _settle(self, trade: Trade, refusal: str = "") -> None:
-        """Whether an order that is to be changed has been, has ended meanwhile, or is not to be changed at all."""
-        change = self._changes.get(trade.order.orderId)
-        if trade.order.clientId != self._wire.ib.client.clientId:
-            return
-        if change is None or not (change.is_made(trade) or is_done(trade) or refusal):
-            return
-        del self._changes[trade.order.orderId]
-        change.done = True
-        if change.is_made(trade):
-            self._take_place(trade, change)
-        else:
-            change.refused = refusal or "ibkr: the order whose place it was to take has ended"
-            self._trades.pop(change.by.client_order_id, None)
-            self._tell([OrderUpdate(UpdateKind.REJECTED, change.by.client_order_id, _now(), reason=change.refused)])
-        for fill in change.held:
-            self._on_fill(fill)
-            self._executions.commission(fill)
-
-    def _given_up(self, trade: Trade) -> str:
-        change = self._changes.get(trade.order.orderId)
-        is_late = change is not None and change.age > REPLACE_SECONDS
-        return "ibkr goes on with the terms of the order whose place it was to take" if is_late else ""
-
-    def _take_place(self, trade: Trade, change: Change) -> None:
-        self._trades.pop(change.order.client_order_id, None)
-        shown = VenueOrder(
-            client_order_id=change.by.client_order_id,
-            venue_order_id=_id_of(trade),
-            state=UpdateKind.ACCEPTED,
-            terms=change.terms,
-            time=_now(),
-        )
-        self._known.replace(shown.venue_order_id, change.order, change.by)
-        self._known.see([shown])
+        """See what became of a change, of an order that this connection has sent: others have the same numbers."""
+        if trade.order.clientId == self._wire.ib.client.clientId:
+            self._changes.settle(trade, refusal)
 
     def _see(self, trade: Trade, reason: str = "") -> None:
         """Take an order's state. Fills of our own orders come as executions, with the venue's ids and commissions."""
         order, status = trade.order, trade.orderStatus
         name = self._name(order.permId, order.orderRef)
-        ours = name in self._records
+        ours = name in self._ours
         code, text = self._errors.get(order.orderId, (0, "")) if ours else (0, "")
         state = mapping.state(status.status, code)
         if state is None and not (status.filled and not ours):
@@ -251,15 +241,14 @@ class Orders:
         )
         self._known.see([shown])
 
+    def _take_fill(self, fill: Any) -> None:
+        self._on_fill(fill)
+        self._executions.commission(fill)
+
     def _on_fill(self, fill: Any) -> None:
         execution = fill.execution
-        change = self._changes.get(execution.orderId)
-        name = self._name(execution.permId, execution.orderRef)
-        if name not in self._records:
-            return
-        if change is not None and change.holds(execution):
-            change.held.append(fill)
-        else:
+        name = self._changes.before(execution) or self._name(execution.permId, execution.orderRef)
+        if name in self._ours and not self._changes.hold(fill):
             self._executions.execution(fill, name)
 
     def _name(self, permanent: int, reference: str) -> str:

@@ -102,13 +102,20 @@ class Questions:
             if self._is_called(fill.execution.permId, fill.execution.orderRef, order)
         ]
         known = still_open or [trade for trade in await self._over() if self._is(trade, order)]
-        if not known or not (still_open or known[0].order.clientId == self._client_id):
+        if not known or not (still_open or self._tells(known[0], executed)):
             if self._outsider and not order.external:
                 raise Transient(f"ibkr tells what became of {order.client_order_id} to the client alone that sent it")
             return _of_executions(order, executed) if executed else None
         before = mapping.figure(known[0].order.totalQuantity) - order.qty if order.replaces else Decimal(0)
         own = [fill for fill in executed if mapping.figure(fill.execution.cumQty) > before]
         return self._shown(known[0], own, order.client_order_id, before)
+
+    def _tells(self, trade: Trade, executed: Sequence[Any]) -> bool:
+        """Whether all that an order which is over has filled is told to this client: the venue's list of such orders
+        says how much that is, and not whose they were."""
+        if trade.order.clientId == self._client_id:
+            return True
+        return _figure(trade.order.filledQuantity) == _sums(executed)[0] and not self._outsider
 
     def _is(self, trade: Trade, order: OrderRecord) -> bool:
         if self._is_called(trade.order.permId, trade.order.orderRef, order):

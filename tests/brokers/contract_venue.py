@@ -10,9 +10,10 @@ from decimal import Decimal
 from itertools import count
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
-from brokers.base import IBrokerage
+from brokers.base import IBrokerage, Recalled
 from brokers.pacing import RateLimit
 from tests.venues.book import OPEN, ZERO, Book, Terms
 from trading.engine.errors import Unknown
@@ -49,6 +50,18 @@ def limit(price: str, side: Side = Side.BUY, qty: str = "10", **terms: Any) -> O
 
 def stop(price: str, side: Side = Side.SELL, qty: str = "10", **terms: Any) -> OrderRecord:
     return order(side, qty, type=OrderType.STOP, stop_price=Decimal(price), **terms)
+
+
+def booked(one: OrderRecord, heard: list[OrderUpdate]) -> Recalled:
+    """An order as the run's books have it that has been accepted, and filled as far as was heard."""
+    fills = [update for update in heard if update.kind is UpdateKind.FILL]
+    facts = {"venue_order_id": heard[0].venue_order_id, "filled_qty": filled(heard), "status": OrderStatus.ACCEPTED}
+    return Recalled(
+        msgspec.structs.replace(one, **facts),
+        value=sum((fill.qty * fill.price for fill in fills), ZERO),
+        fee=sum((fill.fee for fill in fills), ZERO),
+        execution_ids=frozenset(fill.execution_id for fill in fills),
+    )
 
 
 def filled(updates: list[OrderUpdate]) -> Decimal:
@@ -130,6 +143,13 @@ class Venue(ABC):
             return last in [one.kind for one in updates] and filled(updates) >= Decimal(amount)
 
         return [one.kind for one in self.hear(complete, of)]
+
+    def go_on(self, *orders: Recalled) -> None:
+        """The adapter's process is lost. Another one takes its place, with what the run's books have of its orders."""
+        self.adapter.close()
+        self.adapter, self.heard = self.make(), []
+        self.adapter.recall(orders)
+        self.adapter.connect()
 
     def rest(self, one: OrderRecord) -> OrderRecord:
         """Send an order and wait until the venue has it."""

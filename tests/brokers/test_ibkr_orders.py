@@ -6,7 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.base import Recalled
 from tests.brokers.contract import SYMBOL, limit, order
+from tests.brokers.contract_venue import booked
 from tests.brokers.test_ibkr import Ibkr, venue  # noqa: F401  (a fixture)
 from tests.risk.waiting import eventually
 from trading.engine.errors import Rejected
@@ -146,3 +148,54 @@ def test_a_ticker_that_is_listed_at_several_exchanges_is_told_apart_by_its_own(v
 
     assert venue.kinds(one, UpdateKind.FILL, "10") == [UpdateKind.ACCEPTED, UpdateKind.FILL]
     assert venue.adapter.query_positions()[0].symbol == f"{SYMBOL}.ARCA"
+
+
+def test_what_a_lost_process_did_not_hear_of_a_change_goes_to_whom_it_belongs(venue: Ibkr):  # noqa: F811
+    old = venue.rest(limit("99"))
+    known = booked(old, venue.hear(lambda heard: True, old))
+    venue.trade("99", "4")
+    eventually(lambda: venue.adapter.query_positions()[0].qty == 4)
+    new = instead_of(old, "98", "6")
+    venue.adapter.replace_order(old, new)
+    venue.adapter.close()
+    venue.trade("98")
+    venue.go_on(known, Recalled(new))
+
+    assert venue.kinds(new, UpdateKind.FILL, "6").count(UpdateKind.ACCEPTED) == 1
+    assert traded(venue.hear(lambda heard: traded(heard) == 4, old)) == 4
+    assert traded(venue.hear(lambda heard: True, new)) == 6
+
+
+def test_a_change_of_the_quantity_alone_is_told_from_none(venue: Ibkr):  # noqa: F811
+    made, never = venue.rest(limit("90")), venue.rest(limit("91"))
+    known = [booked(one, venue.hear(lambda heard: True, one)) for one in (made, never)]
+    smaller, larger = instead_of(made, "90", "6"), instead_of(never, "91", "12")
+    venue.adapter.replace_order(made, smaller)
+    venue.go_on(*known, Recalled(smaller), Recalled(larger))
+
+    assert venue.kinds(smaller, UpdateKind.ACCEPTED) == [UpdateKind.ACCEPTED]
+    assert not venue.hear(lambda heard: True, larger)
+    venue.adapter.replace_order(never, larger)
+    assert venue.kinds(larger, UpdateKind.ACCEPTED) == [UpdateKind.ACCEPTED]
+    assert sorted(held.terms.qty for held in venue.book.orders.values()) == [6, 12]
+
+
+def test_an_order_that_ended_while_nobody_listened_is_found_over(venue: Ibkr):  # noqa: F811
+    one = venue.rest(limit("90"))
+    known = booked(one, venue.hear(lambda heard: True, one))
+    venue.adapter.cancel_order(one)
+    venue.kinds(one, UpdateKind.CANCELLED)
+    venue.go_on(known)
+    shown = venue.adapter.query_order(known.order)
+
+    assert shown is not None and (shown.state, shown.filled_qty) == (UpdateKind.CANCELLED, 0)
+
+
+def test_an_order_from_before_that_the_venue_knows_no_longer_is_over(venue: Ibkr):  # noqa: F811
+    one = venue.rest(limit("90"))
+    known = booked(one, venue.hear(lambda heard: True, one))
+    venue.stub.placed.clear()
+    venue.go_on(known)
+
+    [update] = venue.hear(lambda heard: bool(heard), one)
+    assert (update.kind, update.reason) == (UpdateKind.CANCELLED, "ibkr lists it no longer")

@@ -126,6 +126,8 @@ class TestMadeUpVenue(BrokerageContract):
         "test_the_successor_of_an_order_that_is_filled_in_part_is_for_the_rest": _REPLACES,
         "test_a_replacement_that_comes_too_late_is_refused_and_the_fill_is_heard": _REPLACES,
         "test_a_lost_answer_to_a_replacement_is_settled_by_what_the_venue_shows": _REPLACES,
+        "test_a_replacement_whose_process_was_lost_is_settled_for_the_next": _REPLACES,
+        "test_a_replacement_that_a_lost_process_never_sent_leaves_the_order_as_it_was": _REPLACES,
         "test_the_exits_of_a_bracket_wait_for_its_entry_and_one_cancels_the_other": _LINKS,
         "test_the_exits_of_an_entry_that_is_cancelled_go_with_it": _LINKS,
         "test_of_two_alternatives_one_is_filled_and_the_other_cancelled": _LINKS,

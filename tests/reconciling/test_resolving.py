@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.base import Recalled
-from tests.engine.builders import Script, bar, buy
+from tests.engine.builders import Script, bar, buy, update
 from tests.reconciling.places import ACCOUNT, alpaca, traded, venue
 from tests.risk.waiting import eventually
 from tests.trading.sessions import CASH, new_run, row, statuses
@@ -18,11 +18,13 @@ from tests.venues.book import Terms
 from tests.venues.faults import Fault
 from trading import ledger
 from trading.engine.engine import Engine
-from trading.engine.orders import OrderStatus
+from trading.engine.orders import OrderStatus, ReplaceRequest
 from trading.engine.risk import RiskAgent
+from trading.engine.updates import UpdateKind
 from trading.models import Run
 from trading.reconciling import resolving
 from trading.reconciling.looking import threads
+from trading.reconciling.session import Reconciliation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -109,3 +111,28 @@ def test_an_order_that_was_decided_on_too_long_ago_is_not_sent(stub, monkeypatch
     assert lost.sent == []
     assert (lost.order.status, lost.order.reason.partition(":")[0]) == (OrderStatus.DENIED, "intent_expired")
     assert not lost.engine.open_orders()
+
+
+def test_an_order_whose_place_was_taken_by_one_of_which_nobody_heard_is_recalled_with_it():
+    class Listening:
+        account = "stub-paper"
+
+        def recall(self, orders):
+            self.heard = [(one.order.id, one.order.venue_order_id) for one in orders]
+
+    run, _ = new_run()
+    script = Script([buy(2, limit="90")])
+    engine = Engine(run.pk.hex, script, RiskAgent(), ("SPY",), CASH)
+    [submit] = engine.on_bar(bar(100.0))
+    old = submit.order
+    script.steps.append([ReplaceRequest(order_id=old.id, limit_price=Decimal(91))])
+    engine.on_submitted(old)
+    engine.on_update(update(UpdateKind.ACCEPTED, old, venue_order_id="v-1"))
+    [replace] = engine.on_bar(bar(100.0, minute=1))
+    engine.on_submitted(replace.by)
+    engine.on_update(update(UpdateKind.REPLACED, old))
+    brokerage = Listening()
+    together = Reconciliation(run.pk, engine, brokerage, tell=print, send=print, post=print)
+    asyncio.run(together.recall())
+
+    assert brokerage.heard == [(replace.by.id, None), (old.id, "v-1")]

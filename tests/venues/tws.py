@@ -181,6 +181,11 @@ class TwsStub(MarketData):
         client.send(53, 1)
 
     def _on_99(self, client: Client, fields: list[str]) -> None:
+        """reqCompletedOrders: of all clients"""
+        for placed in self.placed.values():
+            order = self.book.orders.get(placed.book_id)
+            if order is not None and order.status not in OPEN:
+                client.send(*messages.completed_order(placed, order))
         client.send(102)
 
     def _on_61(self, client: Client, fields: list[str]) -> None:

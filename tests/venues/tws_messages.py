@@ -132,7 +132,7 @@ def open_order(one: Placed, order: Order) -> tuple[Any, ...]:
     terms = order.terms
     aux = terms.stop_price or terms.trail_price
     head = (
-        *(terms.side.upper(), terms.qty, one.type, terms.limit_price or "", aux or "", one.tif),
+        *(terms.side.upper(), terms.qty, one.type, terms.limit_price or "0.0", aux or "0.0", one.tif),
         *(one.oca, ACCOUNT, "", 0, one.reference, one.client_id, one.permanent),
         *(int(terms.extended_hours), 0, 0, "", "", "", "", "", "", "", "", "", "", "", 0, "", -1),
         # From the auction strategy to the volatility, with the parent in between.
@@ -144,3 +144,19 @@ def open_order(one: Placed, order: Order) -> tuple[Any, ...]:
     state = (STATUSES[order.status], *[UNSET] * 9, "", "", "", "", "", 0, 0)
     tail = (0, "", "", "", "", "", "", "", 0, "", "", "", 0, 0, 0, 0, 0, "", 0, 0, "", "", "", "", "")
     return (5, one.number, *contract(one.symbol), *head, *middle, *state, *tail)
+
+
+def completed_order(one: Placed, order: Order) -> tuple[Any, ...]:
+    """An order that is over, with neither its client nor that one's number for it."""
+    terms = order.terms
+    aux = terms.stop_price or terms.trail_price
+    head = (
+        *(terms.side.upper(), terms.qty, one.type, terms.limit_price or "0.0", aux or "0.0", one.tif),
+        *(one.oca, ACCOUNT, "", 0, one.reference, one.permanent, int(terms.extended_hours), 0, 0),
+        # From a time to begin at to the delta-neutral auxiliary price.
+        *("", "", "", "", "", "", "", "", "", "", 0, "", -1, "", "", "", "", "", "", 0, 0, "", 3, 0, "", "", "", ""),
+    )
+    middle = (0, 0, "", terms.trail_percent or "", "", 0, 0, 0, "", "", "", "", "", "", 0, 0, "", 0)
+    state = (STATUSES[order.status], 0, 0, 0, "", "", "", 0, 0, "", order.filled, 0, 0, "", 0, 0, 0)
+    completed = (f"{order.updated_at:%Y%m%d %H:%M:%S} UTC", order.status.title())
+    return (101, *contract(one.symbol), *head, *middle, *state, *completed, "", "", "", "", "")

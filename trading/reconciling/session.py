@@ -12,6 +12,7 @@ from uuid import UUID
 from brokers.base import IAsyncBrokerage
 from trading.engine.effects import Effect
 from trading.engine.engine import Engine
+from trading.engine.orders import OrderRecord
 from trading.engine.updates import CashUpdate, ExternalOrder, OrderUpdate, UpdateKind, VenueUpdate
 from trading.reconciling.looking import FAILURES, Looks, threads
 from trading.reconciling.resolving import ASK_SECONDS, Doubts, recalled
@@ -55,8 +56,15 @@ class Reconciliation:
 
     async def recall(self) -> None:
         """To be called before the venue is connected: tell it which orders the run has there from before."""
-        loop = asyncio.get_running_loop()
-        self._brokerage.recall(await loop.run_in_executor(threads, recalled, self._run_id, self._engine.open_orders()))
+        orders = [*self._engine.open_orders(), *self._places_taken()]
+        recall = asyncio.get_running_loop().run_in_executor(threads, recalled, self._run_id, orders)
+        self._brokerage.recall(await recall)
+
+    def _places_taken(self) -> Iterable[OrderRecord]:
+        """Orders that are known to be replaced, by others of which the venue was not heard."""
+        still_open = {order.id for order in self._engine.open_orders()}
+        taken = {order.replaces for order in self._engine.open_orders() if order.venue_order_id is None}
+        return [order for one in taken - still_open if (order := self._engine.orders.get(one)) is not None]
 
     async def begin(self) -> None:
         """To be called once what the venue told while it was connected is written: compare before the first order.

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.brokers.contract_venue import SYMBOL, Venue, filled, limit, order
+from brokers.base import Recalled
+from tests.brokers.contract_venue import SYMBOL, Venue, booked, filled, limit, order
 from tests.risk.waiting import eventually
 from trading.engine.orders import Side
 from trading.engine.updates import ExternalOrder, UpdateKind
@@ -40,6 +41,21 @@ class EventCases:
 
         assert venue.kinds(one, UpdateKind.FILL, "10") == [UpdateKind.ACCEPTED, UpdateKind.FILL]
         eventually(lambda: venue.adapter.connections == came_up + 1)
+
+    def test_what_became_of_a_lost_process_orders_is_told_to_the_next(self, venue: Venue):
+        part, gone, lost = (venue.rest(limit(price)) for price in ("99", "98", "97"))
+        known = [booked(one, venue.hear(lambda heard: True, one)) for one in (part, gone)]
+        venue.trade("99", "4")
+        venue.adapter.cancel_order(gone)
+        eventually(lambda: venue.working() == {part.client_order_id, lost.client_order_id})
+        venue.go_on(*known, Recalled(lost))
+
+        assert venue.kinds(part, UpdateKind.FILL, "4") == [UpdateKind.FILL]
+        assert venue.kinds(gone, UpdateKind.CANCELLED) == [UpdateKind.CANCELLED]
+        assert venue.kinds(lost, UpdateKind.ACCEPTED) == [UpdateKind.ACCEPTED]
+        venue.trade("97")
+        assert venue.kinds(part, UpdateKind.FILL, "10") == [UpdateKind.FILL, UpdateKind.FILL]
+        assert not [one for one in venue.heard if isinstance(one, ExternalOrder)]
 
     def test_updates_are_healthy_while_the_venue_shows_its_orders(self, venue: Venue):
         assert venue.adapter.updates_healthy

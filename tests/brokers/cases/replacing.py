@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.brokers.contract_venue import Venue, filled, limit
+from brokers.base import Recalled
+from tests.brokers.contract_venue import Venue, booked, filled, limit
 from trading.engine.errors import Rejected, Unknown
 from trading.engine.orders import OrderRecord
 from trading.engine.updates import UpdateKind
@@ -79,6 +80,29 @@ class ReplacingCases:
             assert venue.kinds(old, UpdateKind.REPLACED) == [UpdateKind.ACCEPTED, UpdateKind.REPLACED]
             assert venue.kinds(new, UpdateKind.ACCEPTED) == [UpdateKind.ACCEPTED]
         assert len(venue.working()) == len(venue.ways_to_lose_an_answer)
+
+    def test_a_replacement_whose_process_was_lost_is_settled_for_the_next(self, venue: Venue):
+        old = venue.rest(limit("90"))
+        known = booked(old, venue.hear(lambda heard: True, old))
+        new = instead_of(old, "91")
+        venue.adapter.replace_order(old, new)
+        venue.go_on(known, Recalled(new))
+
+        assert venue.kinds(old, UpdateKind.REPLACED) == [UpdateKind.REPLACED]
+        venue.kinds(new, UpdateKind.ACCEPTED)
+        venue.trade("90.5")
+        assert venue.kinds(new, UpdateKind.FILL, "10") == [UpdateKind.ACCEPTED, UpdateKind.FILL]
+        assert not venue.working()
+
+    def test_a_replacement_that_a_lost_process_never_sent_leaves_the_order_as_it_was(self, venue: Venue):
+        old = venue.rest(limit("90"))
+        known = booked(old, venue.hear(lambda heard: True, old))
+        new = instead_of(old, "91")
+        venue.go_on(known, Recalled(new))
+        venue.trade("90")
+
+        assert venue.kinds(old, UpdateKind.FILL, "10") == [UpdateKind.FILL]
+        assert not [one for one in venue.hear(lambda heard: True, new) if one.kind is not UpdateKind.REJECTED]
 
     def test_a_venue_that_replaces_no_order_says_so_and_leaves_it_as_it_was(self, venue: Venue):
         old = venue.rest(limit("90"))
