@@ -109,3 +109,9 @@ def test_the_days_of_a_list_are_told_without_reading_its_rows(admin_client, run,
         days = site._registry[Fill].get_queryset(None).datetimes("filled_at", "day")
     assert days[0] == first
     assert days == sorted(set(days))
+
+
+def test_it_has_the_bar_of_every_page_and_is_a_place_in_it(admin_client):
+    page = admin_client.get(listed(Fill)).content.decode()
+    assert re.search(r'<a href="/admin/" aria-current="page">Inspector</a>', page)
+    assert 'id="kill"' in page

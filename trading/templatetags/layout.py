@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from django import template
+from django.urls import ResolverMatch
 
 from risk import promotion
 from trading import queries
@@ -36,6 +37,9 @@ def _section(title: str, name: str, *names: str) -> Section:
     return Section(title, name, frozenset({name.split(":")[1], *names}))
 
 
+#: Django's admin, which is for staff.
+INSPECTOR: Final = "admin:index"
+
 #: What there is, in the order of its use, by group. A group's link leads to its first section.
 GROUPS: Final[dict[str, list[Section]]] = {
     "Trading": [
@@ -56,6 +60,7 @@ GROUPS: Final[dict[str, list[Section]]] = {
         _section("Ledger", "ui:ledger", "ledger_download"),
         _section("Metadata", "ui:metadata", "aspects"),
         _section("Audit", "site:audit", "audit_download"),
+        _section("Inspector", INSPECTOR),
     ],
     "System": [
         _section("System", "site:system"),
@@ -67,9 +72,16 @@ GROUPS: Final[dict[str, list[Section]]] = {
 @register.inclusion_tag("trading/_navigation.html", takes_context=True)
 def navigation(context: dict[str, Any]) -> dict[str, Any]:
     """The groups, and below them the sections of the group that the page is in; of the first where it is in none."""
-    match = context["request"].resolver_match
-    name = match.url_name if match is not None else ""
+    user, name = context["request"].user, _place(context["request"].resolver_match)
     here = next((group for group, sections in GROUPS.items() if any(name in one.names for one in sections)), None)
     groups = [{"title": group, "name": sections[0].name, "here": group == here} for group, sections in GROUPS.items()]
-    sections = [{"section": one, "here": name in one.names} for one in GROUPS[here or "Trading"]]
-    return {"groups": groups, "sections": sections, "group": here or "Trading", "user": context["request"].user}
+    open_to_user = [one for one in GROUPS[here or "Trading"] if one.name != INSPECTOR or user.is_staff]
+    sections = [{"section": one, "here": name in one.names} for one in open_to_user]
+    return {"groups": groups, "sections": sections, "group": here or "Trading", "user": user}
+
+
+def _place(match: ResolverMatch | None) -> str:
+    """The name by which a section knows the page; all pages of the inspector are one place."""
+    if match is None:
+        return ""
+    return "index" if match.namespace == "admin" else match.url_name or ""
