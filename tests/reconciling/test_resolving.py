@@ -116,6 +116,7 @@ def test_an_order_that_was_decided_on_too_long_ago_is_not_sent(stub, monkeypatch
 def test_an_order_whose_place_was_taken_by_one_of_which_nobody_heard_is_recalled_with_it():
     class Listening:
         account = "stub-paper"
+        connections = 1
 
         def recall(self, orders):
             self.heard = [(one.order.id, one.order.venue_order_id) for one in orders]
