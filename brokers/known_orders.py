@@ -14,8 +14,9 @@ import msgspec
 from brokers.base import Recalled
 from brokers.sightings import Sightings, VenueOrder
 from trading.engine.errors import Rejected
-from trading.engine.orders import OrderRecord, OrderRequest, OrderStatus
-from trading.engine.updates import ExternalOrder, OrderUpdate, UpdateKind, VenueUpdate
+from trading.engine.instruments import instrument_of
+from trading.engine.orders import OrderRecord, OrderRequest, OrderStatus, Side
+from trading.engine.updates import CashUpdate, ExternalOrder, OrderUpdate, UpdateKind, VenueUpdate
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +142,16 @@ class KnownOrders:
         with self._lock:
             self._replacing.pop(venue_order_id, None)
 
+    def correct(self, order: VenueOrder) -> None:
+        """The venue has corrected what it filled of an order before, or taken it back, and shows it as it is now."""
+        with self._lock:
+            name = self._name_of(order)
+            if name in self._ours and order.filled_qty < self._sightings.filled(order.venue_order_id):
+                log.error("%s takes back what it filled of order %s: %s are left", self._venue, name, order.filled_qty)
+            if name in self._ours:
+                self._tell(self._corrected(order, for_sure=True))
+            self.see([order])
+
     def see(self, orders: Iterable[VenueOrder]) -> None:
         """Take what the venue shows; each piece of news is told once."""
         with self._lock:
@@ -151,12 +162,10 @@ class KnownOrders:
 
     def _news(self, order: VenueOrder) -> Sequence[VenueUpdate]:
         replaced = self._replaced(order)
-        name = self._names.get(order.venue_order_id)
-        if name is None and order.client_order_id in self._ours:
-            name = order.client_order_id
-            self.name(order.venue_order_id, name)
+        name = self._name_of(order)
         if name is not None:
-            return [*replaced, *self._sightings.take(order, name), *self._cut_short(order, name)]
+            corrected = self._corrected(order) if name in self._ours else ()
+            return [*replaced, *corrected, *self._sightings.take(order, name), *self._cut_short(order, name)]
         name = f"{self._venue}-{order.venue_order_id}"
         self.name(order.venue_order_id, name)
         updates = self._sightings.take(order, name)
@@ -167,6 +176,23 @@ class KnownOrders:
         if order.reason:
             reason = f"{reason}; {order.reason}"
         return [ExternalOrder(name, order.time, order.terms, order.venue_order_id, reason), *updates]
+
+    def _name_of(self, order: VenueOrder) -> str | None:
+        name = self._names.get(order.venue_order_id)
+        if name is None and order.client_order_id in self._ours:
+            name = order.client_order_id
+            self.name(order.venue_order_id, name)
+        return name
+
+    def _corrected(self, order: VenueOrder, for_sure: bool = False) -> list[CashUpdate]:
+        """The money by which what was told of an order's fills is put right."""
+        more = self._sightings.correct(order, for_sure)
+        if not more:
+            return []
+        symbol = order.terms.symbol
+        amount = more * instrument_of(symbol).multiplier * (-1 if order.terms.side is Side.BUY else 1)
+        reason = f"order {order.venue_order_id} was filled at {order.avg_price.normalize():f} on average after all"
+        return [CashUpdate("correction", amount, order.time, symbol, reason)]
 
     def _replaced(self, order: VenueOrder) -> list[OrderUpdate]:
         asked = self._replacing.get(order.venue_order_id)

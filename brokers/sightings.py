@@ -63,9 +63,10 @@ def execution_name(venue_order_id: str, filled: Decimal) -> str:
 
 
 class _Seen:
-    __slots__ = ("fee", "filled", "over", "state", "value")
+    __slots__ = ("fee", "filled", "over", "state", "time", "value")
 
     def __init__(self) -> None:
+        self.time = 0
         self.state: UpdateKind | None = None
         self.over = False
         self.filled = ZERO
@@ -93,10 +94,31 @@ class Sightings:
         seen.state = None
         return seen.filled
 
+    def filled(self, venue_order_id: str) -> Decimal:
+        """How many units of the order are known to be filled."""
+        seen = self._seen.get(venue_order_id)
+        return ZERO if seen is None else seen.filled
+
     def is_over(self, venue_order_id: str) -> bool:
         """Whether the order was seen at its end."""
         seen = self._seen.get(venue_order_id)
         return seen is not None and seen.over
+
+    def correct(self, order: VenueOrder, for_sure: bool = False) -> Decimal:
+        """How much more (or, below zero, less) this sighting says was paid for the units that are known to be filled.
+
+        An average that has changed though no unit was added is a correction where the sighting is newer than all
+        before, or the venue says so (``for_sure``). What the books of an earlier process have may have been corrected
+        already: the first sighting says where such an order begins.
+        """
+        seen = self._seen.get(order.venue_order_id)
+        if seen is None or not seen.filled or order.filled_qty != seen.filled:
+            return ZERO
+        value, before = order.avg_price * order.filled_qty, seen.value
+        if not for_sure and order.time <= seen.time:
+            return ZERO
+        seen.value = value
+        return value - before if seen.time or for_sure else ZERO
 
     def take(self, order: VenueOrder, client_order_id: str) -> list[OrderUpdate]:
         """The updates that this sighting brings for the order that is known as ``client_order_id``.
@@ -119,6 +141,7 @@ class Sightings:
         if order.state in _ENDS and seen.state not in _ENDS:
             seen.state = order.state
             updates.append(self._update(order.state, order, client_order_id))
+        seen.time = max(seen.time, order.time)
         return updates
 
     def _growth(self, order: VenueOrder, client_order_id: str, seen: _Seen) -> OrderUpdate:

@@ -255,7 +255,11 @@ class AlpacaBrokerage(ThreadedBrokerage):
     # What the venue shows.
 
     def _on_event(self, data: dict[str, Any]) -> None:
-        self._known.see([mapping.order_of(data["order"])])
+        order = mapping.order_of(data["order"])
+        if data.get("event") in mapping.CORRECTIONS:
+            self._known.correct(order)
+        else:
+            self._known.see([order])
 
     def _come_up(self) -> None:
         self._reconcile()

@@ -103,6 +103,10 @@ class Venue(ABC):
         """Place an order past the adapter, resting; its id at the venue."""
         raise NotImplementedError
 
+    def correct(self, of: OrderRecord, price: str) -> None:
+        """Correct the price at which an order was filled."""
+        raise NotImplementedError
+
     def lose_answer(self, fault: str, call: str = "submit", times: int = 1) -> None:
         """Let the venue do what the next such call asks for, and lose its answer in this way."""
         raise NotImplementedError
@@ -187,6 +191,10 @@ class StubVenue(Venue):
     def by_hand(self) -> str:
         terms = Terms(SYMBOL, "buy", qty=Decimal(3), type="limit", limit_price=Decimal(90))
         return self.stub.call(self.book.submit, terms).id
+
+    def correct(self, of: OrderRecord, price: str) -> None:
+        [held] = [one for one in self.book.orders.values() if one.terms.client_order_id == of.client_order_id]
+        self.stub.call(self.book.correct, held.id, held.filled, Decimal(price))
 
     def lose_answer(self, fault: str, call: str = "submit", times: int = 1) -> None:
         self.stub.faults.plan(fault, times=times, where=self.routes[call], seconds=0)

@@ -11,11 +11,12 @@ import pytest
 from brokers.alpaca.adapter import AlpacaBrokerage
 from brokers.pacing import RateLimit
 from tests.brokers.contract import SYMBOL, BrokerageContract, StubVenue, limit, order
+from tests.risk.waiting import eventually
 from tests.venues.alpaca import KEY, SECRET, AlpacaStub
 from tests.venues.serving import serving
 from trading.engine.errors import Rejected
 from trading.engine.orders import OrderRecord, OrderType, Side, TimeInForce
-from trading.engine.updates import UpdateKind
+from trading.engine.updates import OrderUpdate, UpdateKind
 
 
 class Alpaca(StubVenue):
@@ -140,6 +141,18 @@ def test_an_order_that_the_venue_has_already_is_adopted(venue):
 
     assert venue.kinds(one, UpdateKind.FILL, "10") == [UpdateKind.ACCEPTED, UpdateKind.FILL]
     assert len(venue.book.orders) == 1
+
+
+def test_a_trade_that_is_taken_back_is_no_money_and_shows_in_the_positions(venue, caplog):
+    one = order()
+    venue.adapter.submit_order(one)
+    venue.kinds(one, UpdateKind.FILL, "10")
+    [held] = venue.book.orders.values()
+    venue.stub.call(venue.book.correct, held.id, Decimal(6), Decimal(100))
+    eventually(lambda: "takes back what it filled" in caplog.text)
+
+    assert venue.adapter.query_positions()[0].qty == 6
+    assert {type(told) for told in venue.heard + venue.adapter.drain_updates()} == {OrderUpdate}
 
 
 def test_no_update_is_taken_for_healthy_while_the_events_are_down_and_what_was_missed_is_told(venue):

@@ -14,7 +14,7 @@ from tests.risk.waiting import eventually
 from tests.venues.book import Terms
 from tests.venues.tws import TwsStub, serving
 from trading.engine.errors import Fatal, Rejected, Transient, Unknown
-from trading.engine.orders import OrderType, Side, TimeInForce
+from trading.engine.orders import OrderRecord, OrderType, Side, TimeInForce
 from trading.engine.updates import UpdateKind
 
 
@@ -34,6 +34,9 @@ class Ibkr(StubVenue):
 
     def by_hand(self) -> str:
         return self.stub.by_hand(Terms(SYMBOL, "buy", qty=Decimal(3), type="limit", limit_price=Decimal(90)))
+
+    def correct(self, of: OrderRecord, price: str) -> None:
+        self.stub.call(self.stub.correct, price)
 
     def lose_answer(self, fault: str, call: str = "submit", times: int = 1) -> None:
         # The gateway answers by events: one says that it has the order, one how far it is filled.

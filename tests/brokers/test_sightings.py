@@ -10,13 +10,13 @@ from trading.engine.updates import UpdateKind
 TERMS = OrderRequest(symbol="SPY", side=Side.BUY, qty=Decimal(10))
 
 
-def shown(state=UpdateKind.ACCEPTED, filled="0", price="0", fee="0") -> VenueOrder:
+def shown(state=UpdateKind.ACCEPTED, filled="0", price="0", fee="0", time=1) -> VenueOrder:
     return VenueOrder(
         client_order_id="run-1",
         venue_order_id="v-1",
         state=state,
         terms=TERMS,
-        time=1,
+        time=time,
         filled_qty=Decimal(filled),
         avg_price=Decimal(price),
         fee=Decimal(fee),
@@ -53,6 +53,27 @@ def test_a_fill_that_shows_after_the_end_is_told():
     sightings.take(shown(UpdateKind.CANCELLED), "run-1")
 
     assert kinds(sightings, shown(UpdateKind.CANCELLED, "4", "100")) == [UpdateKind.FILL]
+
+
+def test_an_average_that_changes_with_no_unit_added_is_a_correction_unless_it_is_old_news():
+    sightings = Sightings()
+    sightings.take(shown(filled="10", price="100", time=2), "run-1")
+
+    assert sightings.correct(shown(filled="10", price="101", time=1)) == 0
+    assert sightings.correct(shown(filled="10", price="101", time=2)) == 0
+    assert sightings.correct(shown(filled="10", price="101", time=3)) == 10
+    assert sightings.correct(shown(filled="10", price="101", time=4)) == 0
+    assert sightings.correct(shown(filled="10", price="100", time=4), for_sure=True) == -10
+
+
+def test_what_was_corrected_before_a_process_began_is_not_corrected_again():
+    sightings = Sightings()
+    sightings.know("v-1", Decimal(10), Decimal(1000), Decimal(0))
+    first = shown(filled="10", price="101", time=5)
+
+    assert sightings.correct(first) == 0
+    sightings.take(first, "run-1")
+    assert sightings.correct(shown(filled="10", price="102", time=6)) == 10
 
 
 LIFE = [shown(), shown(None, "3", "100"), shown(None, "7", "101"), shown(UpdateKind.EXPIRED, "7", "101")]

@@ -119,6 +119,7 @@ class TestSimulated(BrokerageContract):
         "test_repeated_and_reordered_events_are_told_once": _INSIDE,
         "test_what_happens_while_the_venue_is_not_heard_is_told_once_it_is": _INSIDE,
         "test_what_became_of_a_lost_process_orders_is_told_to_the_next": _OWN,
+        "test_a_corrected_price_is_put_right_in_money": "what it has filled stays as it is",
         "test_updates_are_healthy_while_the_venue_shows_its_orders": _INSIDE,
         "test_an_order_by_other_hands_comes_in_as_external_and_so_do_its_fills": _OWN,
         "test_the_venues_clock_is_read": "its time is that of its bars",

@@ -181,6 +181,19 @@ class Book:
         self._match(order)
         return order
 
+    def correct(self, order_id: str, filled: Decimal, average: Decimal) -> None:
+        """The market corrects what it filled of an order: so many units it was, at this price on average."""
+        order = self.find(order_id)
+        units, money = (filled - order.filled) * order.sign, (filled * average - order.paid) * order.sign
+        kind = "trade_correct" if filled == order.filled else "trade_bust"
+        order.filled, order.paid = filled, filled * average
+        symbol = order.terms.symbol
+        self.cash -= money
+        self.positions[symbol] += units
+        self.costs[symbol] += money
+        self.journal.write("correction", id=order.id, symbol=symbol, filled=filled, price=average)
+        self._tell(kind, order)
+
     def by_client_id(self, client_order_id: str) -> Order:
         for order in self.orders.values():
             if order.terms.client_order_id == client_order_id:

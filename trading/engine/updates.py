@@ -74,7 +74,7 @@ class ExternalOrder(msgspec.Struct, frozen=True, gc=False):
 class CashUpdate(msgspec.Struct, frozen=True, gc=False):
     """Money that came (positive) or went (negative) other than by a fill, in the account's currency.
 
-    ``code`` says what for: ``interest``, ``borrow``, ``dividend``, ``fee``.
+    ``code`` says what for: ``interest``, ``borrow``, ``dividend``, ``fee``, ``correction`` (of a fill's price).
     """
 
     code: str

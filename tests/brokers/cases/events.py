@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,7 @@ from brokers.base import Recalled
 from tests.brokers.contract_venue import SYMBOL, Venue, booked, filled, limit, order
 from tests.risk.waiting import eventually
 from trading.engine.orders import Side
-from trading.engine.updates import ExternalOrder, UpdateKind
+from trading.engine.updates import CashUpdate, ExternalOrder, UpdateKind
 
 
 class EventCases:
@@ -56,6 +57,20 @@ class EventCases:
         venue.trade("97")
         assert venue.kinds(part, UpdateKind.FILL, "10") == [UpdateKind.FILL, UpdateKind.FILL]
         assert not [one for one in venue.heard if isinstance(one, ExternalOrder)]
+
+    @pytest.mark.parametrize(("side", "amount"), [(Side.BUY, "5"), (Side.SELL, "-5")])
+    def test_a_corrected_price_is_put_right_in_money(self, venue: Venue, side: Side, amount: str):
+        one = order(side)
+        venue.adapter.submit_order(one)
+        venue.kinds(one, UpdateKind.FILL, "10")
+        venue.correct(one, "99.5")
+        venue.hear(lambda _: any(isinstance(told, CashUpdate) for told in venue.heard))
+        time.sleep(0.3)
+        venue.heard += venue.adapter.drain_updates()
+
+        told = [one for one in venue.heard if isinstance(one, CashUpdate)]
+        assert [(one.code, one.amount) for one in told] == [("correction", Decimal(amount))]
+        assert filled(venue.hear(lambda heard: True, one)) == 10
 
     def test_updates_are_healthy_while_the_venue_shows_its_orders(self, venue: Venue):
         assert venue.adapter.updates_healthy
