@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib import admin
 from django.core.serializers.json import DjangoJSONEncoder
@@ -17,12 +18,13 @@ Column = Callable[[Any], Any]
 EMPTY = "-"
 
 
-def _column(name: str, text: Callable[[Any], Any], order: str | None = None) -> Column:
+def _column(name: str, text: Callable[[Any], Any], order: str | None = None, sort: str = "column") -> Column:
     @admin.display(description=name.replace("_", " "), ordering=order or name, empty_value=EMPTY)
     def column(row: Any) -> Any:
         return text(row)
 
-    column.__name__ = f"{name}_column"
+    # The end of the name is the end of a class in the list, by which styles tell a figure from a text.
+    column.__name__ = f"{name}_{sort}"
     return column
 
 
@@ -50,7 +52,7 @@ def plain_figure(name: str) -> Column:
         figure = getattr(row, name)
         return None if figure is None else f"{figure:,f}"
 
-    return _column(name, text)
+    return _column(name, text, sort="figure")
 
 
 def to_row(name: str, label: str = "") -> Column:
@@ -61,9 +63,15 @@ def to_row(name: str, label: str = "") -> Column:
         if key is None:
             return None
         url = page(type(row)._meta.get_field(name).related_model, key)
-        return format_html('<a href="{}">{}</a>', url, getattr(getattr(row, name), label) if label else key)
+        said = getattr(getattr(row, name), label) if label else _brief(key)
+        return format_html('<a href="{}" title="{}">{}</a>', url, key, said)
 
     return _column(name, text)
+
+
+def _brief(key: object) -> object:
+    """Of a random id what tells it from others; other keys say something."""
+    return str(key)[:8] if isinstance(key, UUID) else key
 
 
 def to_list(name: str, model: type[models.Model], conditions: Callable[[Any], dict[str, Any]]) -> Column:
