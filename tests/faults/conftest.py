@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -12,6 +14,26 @@ from tests.trading.test_account_book import books, writer
 from trading import account_book
 
 __all__ = ["books", "make_publisher", "publisher", "run_id", "server", "writer"]
+
+
+#: What a test of a fault may take, with the start of its stack; ``pytest.mark.faults(seconds=...)`` gives it more.
+MOST_SECONDS = 240
+
+
+@pytest.fixture(autouse=True)
+def limit(request: pytest.FixtureRequest) -> Iterator[None]:
+    """End a test that hangs, so that the others have their turn."""
+    marked = request.node.get_closest_marker("faults")
+    seconds = marked.kwargs.get("seconds", MOST_SECONDS) if marked else MOST_SECONDS
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"the test took more than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def without_database(stack: Rig) -> Iterator[None]:
     yield
 
 
-@faults
+@pytest.mark.faults(seconds=600)
 def test_40_a_kill_of_a_hundred_sessions_at_the_full_rate_of_frames(stack: Rig) -> None:
     runs = [stack.begin(stack.venue.trading(pace="20x")) for _ in range(100)]
     for run_id in runs:
