@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from tests.faults.proxy import Proxy
 from tests.live import free_port
 from tests.trading.market import MODEL, PIPELINE
 from tests.trading.test_end_to_end import eventually
-from tests.venues.journal import read
+from tests.venues.journal import Follower
 
 SYMBOL = "SPY"
 #: Far above every price of the made-up bars, so that what is to rest below the market rests.
@@ -32,9 +32,13 @@ class Venue:
     url: str
     journal: Path
     wire: Proxy
+    _follower: Follower = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._follower = Follower(self.journal)
 
     def entries(self, kind: str) -> list[dict[str, Any]]:
-        return [entry for entry in read(self.journal) if entry["kind"] == kind]
+        return [entry for entry in self._follower.entries() if entry["kind"] == kind]
 
     def orders_of(self, run_id: str) -> list[dict[str, Any]]:
         return [one for one in self.entries("order") if one["client_order_id"].startswith(run_id.replace("-", ""))]

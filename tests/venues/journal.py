@@ -39,6 +39,25 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines[:-1]]
 
 
+class Follower:
+    """A journal's file while it grows: each look reads only what is new."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read = 0
+        self._entries: list[dict[str, Any]] = []
+
+    def entries(self) -> list[dict[str, Any]]:
+        """All entries so far; a last line that is not whole yet comes with the next look."""
+        with self._path.open("rb") as file:
+            file.seek(self._read)
+            new = file.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read += len(whole)
+        self._entries += map(json.loads, whole.splitlines())
+        return self._entries
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
