@@ -39,7 +39,7 @@ GET /metrics
 """
 OPEN = {"/healthz", "/readyz", "/metrics"}
 #: Asked by POST, and yet they change nothing.
-QUESTIONS = {"/metadata/gate/check", "/paper/runs/{run_id}/replay"}
+QUESTIONS = {"/metadata/gate/check", "/paper/runs/{run_id}/replay", "/paper/runs/{run_id}/parity"}
 
 
 def operations() -> dict[tuple[str, str], dict]:

@@ -1,27 +1,26 @@
-"""The replay of a run, on its page."""
+"""The replay of a run, and how far it has drifted from its backtest, on its page."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
 from access.auth import page
-from trading import queries
 from trading.engine.errors import TradingError
+from trading.rendering import run_or_404
 from trading.replay.api import MOST_BARS
+from trading.replay.parity import parity
 from trading.replay.report import ReplayReport, replay
 
 
 @require_POST
 @page("read")
 def replay_run(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    found = queries.run(run_id)
-    if found is None:
-        raise Http404(f"there is no run {run_id}")
+    found = run_or_404(run_id)
     context: dict[str, Any] = {"run": found}
     try:
         report = replay(found, MOST_BARS)
@@ -29,6 +28,19 @@ def replay_run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     except TradingError as error:
         context["problem"] = str(error)
     template = "replay/_replay.html" if request.htmx else "replay/replay.html"  # type: ignore[attr-defined]
+    return render(request, template, context)
+
+
+@require_POST
+@page("read")
+def parity_run(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    found = run_or_404(run_id)
+    context: dict[str, Any] = {"run": found}
+    try:
+        context["parity"] = parity(found, MOST_BARS)
+    except TradingError as error:
+        context["problem"] = str(error)
+    template = "replay/_parity.html" if request.htmx else "replay/parity.html"  # type: ignore[attr-defined]
     return render(request, template, context)
 
 
