@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,21 +12,29 @@ import numpy.typing as npt
 from django.db import connection
 from redis.exceptions import RedisError
 
-from trading import frames
+from trading import frames, rows
+from trading.engine.bars import Bar
+from trading.engine.records import plain
 from trading.ledger import read_curve
-from trading.models import EquityCurve, Fill, Run
+from trading.ledger.bars import unpack
+from trading.models import EquityCurve, Fill, Order, Run, RunBars
 from trading.queries import ACTIVE
+from trading.templatetags.figures import terms
 
 #: A chart is no sharper for more points than a screen has columns.
 MOST_POINTS: Final = 1500
 #: Points of a portfolio's curve; each costs one look into the index per account.
 PORTFOLIO_POINTS: Final = 240
-#: Frames that are searched for bars, and fills that are marked on them.
-FRAMES: Final = 2000
+#: Bars that are read of those kept, frames that are searched for more, and what is marked on them.
+KEPT_BARS: Final = 3000
+FRAMES: Final = 500
 MARKED_FILLS: Final = 500
+MARKED_ORDERS: Final = 300
 
 #: Seconds since the epoch, and a value.
 Points = list[tuple[float, float]]
+#: Of a bar, by name.
+Figures = dict[str, float]
 
 # One look into the index per moment asked for, however many points a run has.
 _SAMPLED: Final = """
@@ -98,21 +107,40 @@ def equity_of_accounts(kind: str) -> Points:
         return [(time, equity) for time, equity in cursor.fetchall()]
 
 
-def bars_of(run_id: UUID) -> dict[str, list[dict[str, float]]]:
-    """The bars that the latest frames of a run still hold, by symbol: ``time`` in seconds, open, high, low, close."""
+def bars_of(run_id: UUID) -> dict[str, list[Figures]]:
+    """The last bars of a run by symbol, as kept for its replay and, of the last moments, as shown: ``time`` in seconds,
+    open, high, low, close."""
+    bars: dict[str, dict[float, Figures]] = {}
+    for bar in _kept(run_id):
+        time = bar.time / 1e9
+        figures = {"time": time, "open": bar.open, "high": bar.high, "low": bar.low, "close": bar.close}
+        bars.setdefault(bar.symbol, {})[time] = figures
+    for symbol, shown in _shown(run_id):
+        bars.setdefault(symbol, {})[shown["time"]] = shown
+    return {symbol: [known[time] for time in sorted(known)] for symbol, known in sorted(bars.items())}
+
+
+def _kept(run_id: UUID) -> Iterator[Bar]:
+    """The last bars that are kept: chunks from the newest on, until there are enough."""
+    count = 0
+    chunks = RunBars.objects.filter(run=run_id, count__gt=0).order_by("-first", "-count").values_list("count", "data")
+    for bars, data in chunks[:KEPT_BARS].iterator(chunk_size=100):
+        yield from unpack(data)
+        count += bars
+        if count >= KEPT_BARS:
+            return
+
+
+def _shown(run_id: UUID) -> Iterator[tuple[str, Figures]]:
+    """The bars that the latest frames still hold."""
     try:
         latest = frames.read_latest(run_id, FRAMES)
     except RedisError:
-        return {}
-    bars: dict[str, dict[str, dict[str, float]]] = {}
+        return
     for frame in latest:
         if frame["stage"] == "bar.received":
-            bars.setdefault(frame["symbol"], {})[frame["timestamp"]] = _bar(frame)
-    return {symbol: list(known.values()) for symbol, known in sorted(bars.items())}
-
-
-def _bar(frame: dict[str, Any]) -> dict[str, Any]:
-    return {"time": frame["timestamp"], **{name: frame[name] for name in ("open", "high", "low", "close")}}
+            time = datetime.fromisoformat(frame["timestamp"]).timestamp()
+            yield frame["symbol"], {"time": time, **{name: frame[name] for name in ("open", "high", "low", "close")}}
 
 
 def fills_of(run_id: UUID, symbols: Sequence[str]) -> list[dict[str, Any]]:
@@ -124,7 +152,29 @@ def fills_of(run_id: UUID, symbols: Sequence[str]) -> list[dict[str, Any]]:
             "time": fill.filled_at.timestamp(),
             "symbol": fill.symbol,
             "side": fill.side,
+            "qty": plain(fill.qty),
             "price": float(fill.price),
         }
         for fill in reversed(found)
+    ]
+
+
+def orders_of(run_id: UUID, symbols: Sequence[str]) -> list[dict[str, Any]]:
+    """The newest orders in these symbols, oldest first: ``price`` is the limit or else the stop, None of a market
+    order; ``signal`` and ``reason`` are why there is such an order, ``status`` what has become of it."""
+    found = Order.objects.filter(run=run_id, symbol__in=symbols).order_by("-created_at", "-id")[:MARKED_ORDERS]
+    return [
+        {
+            "id": order.id,
+            "time": order.created_at.timestamp(),
+            "symbol": order.symbol,
+            "side": order.side,
+            "qty": plain(order.qty),
+            "price": None if (price := order.limit_price or order.stop_price) is None else float(price),
+            "terms": terms(rows.order_row(order)),
+            "status": order.status,
+            "signal": order.signal,
+            "reason": order.reason,
+        }
+        for order in reversed(found)
     ]

@@ -34,6 +34,7 @@ from trading.templatetags.layout import mode_context
 
 #: Orders and fills that a run's page shows of what may be many.
 SHOWN = 25
+RISK_EVENTS = 8
 #: Runs that one verb is done to at most.
 MOST_CHOSEN = 200
 
@@ -91,6 +92,7 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
         "run": queries.run_row(found),
         "account": account,
         "risk": oversight.of_run(found),
+        "risk_events": oversight.events(run_id=str(run_id), limit=RISK_EVENTS)["items"],
         # A backtest that has ended, or was run from a shell, has nothing more to tell.
         "told": found.status != RunStatus.BLOCKED and (found.mode != Mode.BACKTEST or found.status in queries.ACTIVE),
         "stopping": found.stop_requested_at is not None,
@@ -115,7 +117,9 @@ def run_chart(request: HttpRequest, run_id: UUID) -> HttpResponse:
 @page("read")
 def run_bars(request: HttpRequest, run_id: UUID) -> HttpResponse:
     bars = charts.bars_of(run_or_404(run_id).pk)
-    return JsonResponse({"bars": bars, "fills": charts.fills_of(run_id, list(bars))})
+    symbols = list(bars)
+    marks = {"fills": charts.fills_of(run_id, symbols), "orders": charts.orders_of(run_id, symbols)}
+    return JsonResponse({"bars": bars, **marks})
 
 
 @never_cache

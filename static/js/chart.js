@@ -1,6 +1,6 @@
-// Charts: equity as an area above and below what was put in, bars as candles with the fills on them.
+// Charts of equity: an area above and below what was put in, and lines beside each other.
 (() => {
-  const { createChart, createSeriesMarkers, BaselineSeries, CandlestickSeries, LineSeries, LineStyle, TickMarkType } = window.LightweightCharts;
+  const { createChart, BaselineSeries, LineSeries, LineStyle, TickMarkType } = window.LightweightCharts;
   // A variable may hold the colours of both themes; an element that wears it has the one that counts.
   const probe = document.body.appendChild(document.createElement("span"));
   probe.hidden = true;
@@ -61,16 +61,6 @@
     bottomFillColor2: css("--loss-wash"),
   });
 
-  // Hollow bodies rise and full ones fall: shape before colour.
-  const candleColours = () => ({
-    upColor: css("--sheet"),
-    borderUpColor: css("--ink-3"),
-    wickUpColor: css("--ink-3"),
-    downColor: css("--ink-3"),
-    borderDownColor: css("--ink-3"),
-    wickDownColor: css("--ink-3"),
-  });
-
   // The library takes one point a second, in order; of several the last counts.
   function ascending(points) {
     const kept = [];
@@ -102,17 +92,24 @@
 
     // Another line on the same scale, which never moves.
     addBeside(points, colours, options = { lineWidth: 1, lineStyle: LineStyle.Dashed, lastValueVisible: false }) {
-      const series = this.chart.addSeries(LineSeries, { priceLineVisible: false, ...options, ...colours() });
+      const series = this.addSeries(LineSeries, colours, { priceLineVisible: false, ...options });
       series.setData(ascending(points));
-      this.beside.push({ series, colours });
       this.chart.timeScale().fitContent();
     }
 
+    addSeries(kind, colours, options, pane = 0) {
+      const series = this.chart.addSeries(kind, { ...options, ...colours() }, pane);
+      this.beside.push({ series, colours });
+      return series;
+    }
+
+    // Whether the point was new: what comes late changes nothing.
     add(point) {
-      if (!(point.time >= this.last)) return;
+      if (!(point.time >= this.last)) return false;
       this.last = point.time;
       this.series.update(point);
       this.holder.querySelector(".chart__empty")?.setAttribute("hidden", "");
+      return true;
     }
 
     repaint() {
@@ -130,82 +127,52 @@
     return answer.json();
   }
 
-  async function mountEquity(holder) {
-    const baseValue = { type: "price", price: Number(holder.dataset.base) };
-    const shown = new Shown(holder, BaselineSeries, equityColours, { baseValue, lineWidth: 2 });
-    shown.set((await load(holder)).equity.map(asPoint));
-    const { kind } = holder.dataset;
-    if (kind) {
-      document.body.addEventListener("portfolio", ({ detail }) => addTotal(shown, kind, detail));
-    } else {
-      document.body.addEventListener("frame", ({ detail }) => addEquity(shown, detail));
+  // How far each point lies below the highest before it, in percent, in a pane of its own below the line.
+  class Depth {
+    constructor(shown, base) {
+      Object.assign(this, { base, peak: base });
+      const options = { baseValue: { type: "price", price: 0 }, lineWidth: 1, priceLineVisible: false, title: "drawdown %" };
+      this.series = shown.addSeries(BaselineSeries, drawdownColours, options, 1);
+      shown.chart.panes()[0].setStretchFactor(3);
+      shown.chart.panes()[1].setStretchFactor(1);
+    }
+
+    at({ time, value }) {
+      this.peak = Math.max(this.peak, value);
+      return { time, value: this.peak > 0 ? (100 * (value - this.peak)) / this.peak : 0 };
+    }
+
+    set(points) {
+      this.peak = this.base;
+      this.series.setData(points.map((point) => this.at(point)));
     }
   }
 
-  function addTotal(shown, kind, frame) {
+  async function mountEquity(holder) {
+    const base = Number(holder.dataset.base);
+    const shown = new Shown(holder, BaselineSeries, equityColours, { baseValue: { type: "price", price: base }, lineWidth: 2 });
+    const depth = holder.hasAttribute("data-drawdown") ? new Depth(shown, base) : null;
+    const points = ascending((await load(holder)).equity.map(asPoint));
+    shown.set(points);
+    depth?.set(points);
+    const add = (point) => shown.add(point) && depth?.series.update(depth.at(point));
+    const { kind } = holder.dataset;
+    if (kind) {
+      document.body.addEventListener("portfolio", ({ detail }) => addTotal(add, kind, detail));
+    } else {
+      document.body.addEventListener("frame", ({ detail }) => addEquity(add, detail));
+    }
+  }
+
+  function addTotal(add, kind, frame) {
     const total = frame.portfolio?.totals[kind];
     if (!total) return;
     const times = frame.portfolio.accounts.filter((one) => one.kind === kind && one.open && one.time).map((one) => one.time);
-    if (times.length) shown.add({ time: second(times.sort().at(-1)), value: Number(total.equity) });
+    if (times.length) add({ time: second(times.sort().at(-1)), value: Number(total.equity) });
   }
 
-  function addEquity(shown, frame) {
-    if (frame.stage === "equity.update") shown.add({ time: second(frame.timestamp), value: Number(frame.equity) });
-  }
-
-  const asBar = ({ time, open, high, low, close }) => ({ time: second(time), open, high, low, close });
-
-  // With more fills than this their prices would cover each other, and the arrows alone stay.
-  const MOST_PRICED = 40;
-
-  function mark(markers, fills) {
-    const drawn = fills.map(asMarker);
-    if (drawn.length > MOST_PRICED) for (const one of drawn) delete one.text;
-    markers.setMarkers(drawn);
-  }
-
-  const asMarker = ({ time, side, price }) => ({
-    time: second(time),
-    position: side === "buy" ? "belowBar" : "aboveBar",
-    shape: side === "buy" ? "arrowUp" : "arrowDown",
-    color: css("--accent"),
-    text: price.toFixed(2),
-  });
-
-  const byTime = (one, other) => one.time - other.time;
-
-  async function mountBars(holder) {
-    const shown = new Shown(holder, CandlestickSeries, candleColours, {});
-    const markers = createSeriesMarkers(shown.series, []);
-    const choice = document.querySelector("[data-chart-symbol]");
-    const bars = new Map();
-    const fills = new Map();
-    // The socket begins with what was shown before, so a bar or a fill may come a second time.
-    const keepBar = (symbol, bar) => {
-      if (!bars.has(symbol)) bars.set(symbol, new Map());
-      bars.get(symbol).set(second(bar.time), asBar(bar));
-    };
-    const fillsOf = (symbol) => [...fills.values()].filter((fill) => fill.symbol === symbol).sort(byTime);
-    const show = () => {
-      shown.set([...(bars.get(choice.value)?.values() ?? [])].sort(byTime));
-      mark(markers, fillsOf(choice.value));
-    };
-    const data = await load(holder);
-    for (const [symbol, known] of Object.entries(data.bars)) for (const bar of known) keepBar(symbol, bar);
-    for (const fill of data.fills) fills.set(fill.id, fill);
-    choice.addEventListener("change", show);
-    show();
-    document.body.addEventListener("frame", ({ detail: frame }) => {
-      if (frame.stage === "bar.received") {
-        const bar = { ...frame, time: frame.timestamp };
-        keepBar(frame.symbol, bar);
-        if (frame.symbol === choice.value) shown.add(asBar(bar));
-      } else if (frame.stage === "order.filled") {
-        const { execution_id: id, symbol, side } = frame;
-        fills.set(id, { id, symbol, side, time: second(frame.timestamp), price: Number(frame.price) });
-        mark(markers, fillsOf(choice.value));
-      }
-    });
+  function addEquity(add, frame) {
+    if (frame.stage === "equity.update") add({ time: second(frame.timestamp), value: Number(frame.equity) });
   }
 
   const holdingColours = () => ({ color: css("--ink-2") });
@@ -241,38 +208,15 @@
     for (const { points, look: colours, options } of others) shown.addBeside(points, colours, options);
   }
 
-  // The prices of a run as it stands, one symbol at a time.
-  async function mountPrices(holder) {
-    const shown = new Shown(holder, CandlestickSeries, candleColours, {});
-    const markers = createSeriesMarkers(shown.series, []);
-    const choice = document.querySelector("[data-chart-symbol]");
-    const note = holder.querySelector(".chart__empty");
-    const remark = document.querySelector("[data-chart-note]");
-    const path = holder.dataset.chart;
-    const show = async () => {
-      holder.dataset.chart = `${path}?symbol=${encodeURIComponent(choice.value)}`;
-      const data = await load(holder);
-      note.textContent = data.note || "No bar of this symbol is known.";
-      remark.textContent = data.bars.length ? data.note : "";
-      shown.set(data.bars.map(asBar));
-      mark(markers, data.fills.sort(byTime));
-    };
-    choice.addEventListener("change", show);
-    await show();
-  }
-
-  function mounted(holder) {
-    if (holder.hasAttribute("data-bars")) return mountBars(holder);
-    if (holder.hasAttribute("data-prices")) return mountPrices(holder);
-    if (holder.hasAttribute("data-compare")) return mountCompare(holder);
-    return holder.hasAttribute("data-lines") ? mountLines(holder) : mountEquity(holder);
-  }
+  // What draws a holder with one of these attributes; bars.js adds its own.
+  const drawn = { "data-compare": mountCompare, "data-lines": mountLines, "data-equity": mountEquity };
 
   function mount() {
     for (const holder of charts.keys()) if (!holder.isConnected) charts.delete(holder);
     for (const holder of document.querySelectorAll("[data-chart]")) {
-      if (charts.has(holder)) continue;
-      mounted(holder).catch((error) => {
+      const kind = Object.keys(drawn).find((one) => holder.hasAttribute(one));
+      if (charts.has(holder) || !kind) continue;
+      drawn[kind](holder).catch((error) => {
         const note = holder.querySelector(".chart__empty");
         note.textContent = error.message;
         note.removeAttribute("hidden");
@@ -283,4 +227,10 @@
   document.addEventListener("theme", () => charts.forEach((shown) => shown.repaint()));
   document.body.addEventListener("htmx:afterSettle", mount);
   mount();
+  Object.assign(window.alphaswarm, { chart: { Shown, css, second, load, draw } });
+
+  function draw(attribute, mounter) {
+    drawn[attribute] = mounter;
+    mount();
+  }
 })();

@@ -7,20 +7,22 @@ from uuid import uuid4
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from tests.ledger.builders import new_run
 from tests.pages.builders import MODEL, PIPELINE, buys, ends, rests, session
 from trading import ledger
-from trading.engine.bars import to_nanos
+from trading.engine.bars import Bar, to_nanos
 from trading.engine.records import Kind, Record
-from trading.models import Mode, RunStatus
+from trading.ledger.bars import pack
+from trading.models import Mode, RiskEvent, Run, RunBars, RunStatus
 
 pytestmark = pytest.mark.django_db
 
 HTMX = {"HX-Request": "true"}
-#: Session, user; the run, equity at midnight, orders, fills; kinds, kill switch, its history.
-BUDGET = 12
+#: Session, user; the run, equity at midnight, orders, fills, risk events; kinds, kill switch, its history.
+BUDGET = 13
 
 
 def url(run_id: object, rest: str = "") -> str:
@@ -50,6 +52,35 @@ def test_an_order_tells_why_it_has_its_quantity(operator: Client) -> None:
 def test_the_kind_of_money_is_said_at_the_top(operator: Client) -> None:
     page = operator.get(url(session().run.id)).content.decode()
     assert "Simulated money on made-up prices. No order of this run reaches a market." in page
+
+
+def test_it_shows_what_its_limits_did_and_how_much_of_them_is_used(operator: Client) -> None:
+    trading = session()
+    run = trading.run
+    room = {"code": "max_open_orders", "used": "3", "limit": "4", "unit": "orders"}
+    Run.objects.filter(pk=run.pk).update(state={"risk": {"mode": "normal", "headroom": [room]}})
+    RiskEvent.objects.create(
+        run=run, seq=9, code="max_order_qty", message="ten are too many", created_at=timezone.now()
+    )
+    page = operator.get(url(run.id)).content.decode()
+    for shown in ("Max open orders", "75.00%", "Max order qty", "ten are too many"):
+        assert shown in page
+
+
+def test_the_chart_has_the_kept_bars_and_what_was_done_on_them(operator: Client) -> None:
+    trading = session()
+    buys(trading)
+    rests(trading)
+    bars = [
+        Bar(symbol, trading.now + step * 10**9, 100, 102, 99, 101, 5) for step in range(3) for symbol in ("SPY", "BAC")
+    ]
+    RunBars.objects.create(run=trading.run, first=0, count=4, data=pack(bars[:4]))
+    RunBars.objects.create(run=trading.run, first=4, count=2, data=pack(bars[4:]))
+    data = operator.get(url(trading.run.id, "bars/")).json()
+    assert [bar["time"] for bar in data["bars"]["SPY"]] == [trading.now / 1e9 + step for step in range(3)]
+    assert [(fill["symbol"], fill["qty"]) for fill in data["fills"]] == [("SPY", "10")]
+    told = [(order["symbol"], order["status"], order["price"], order["signal"]) for order in data["orders"]]
+    assert told == [("SPY", "filled", None, "buy"), ("BAC", "accepted", 99.5, "buy")]
 
 
 def test_a_blocked_run_shows_every_reason(operator: Client) -> None:

@@ -93,9 +93,10 @@ def prices(request: HttpRequest, run_id: UUID) -> HttpResponse:
     try:
         candles, note = prices_of(run, symbol)
     except NoPrices as error:
-        return JsonResponse({"bars": [], "fills": [], "note": str(error)})
+        return JsonResponse({"bars": [], "fills": [], "orders": [], "note": str(error)})
     bars = [candle._asdict() for candle in candles]
-    return JsonResponse({"bars": bars, "fills": charts.fills_of(run_id, [symbol]), "note": note})
+    marks = {"fills": charts.fills_of(run_id, [symbol]), "orders": charts.orders_of(run_id, [symbol])}
+    return JsonResponse({"bars": bars, **marks, "note": note})
 
 
 @never_cache
