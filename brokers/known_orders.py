@@ -97,9 +97,10 @@ class KnownOrders:
         """Whose order the venue knows by this id; None while it has not been seen."""
         return self._names.get(venue_order_id)
 
-    def decided_at(self, order: OrderRecord) -> int:
-        """When an order was decided on by the wall clock (ns), as far as that is known; else by its run's clock."""
-        return self._decided.get(order.client_order_id, order.created_at)
+    def decided_at(self, order: OrderRecord) -> int | None:
+        """When an order was decided on by the wall clock (ns); None where that is not known: its run's clock may show
+        any time."""
+        return self._decided.get(order.client_order_id)
 
     def id_of(self, order: OrderRecord) -> str | None:
         """The venue's id of an order, None while it has not been seen there."""

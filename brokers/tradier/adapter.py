@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -23,7 +22,7 @@ from brokers.pacing import RateLimit
 from brokers.rest import RestBrokerage
 from brokers.sightings import VenueOrder
 from brokers.tradier import mapping
-from trading.engine.bars import to_nanos
+from trading.engine.bars import to_datetime, to_nanos
 from trading.engine.errors import Fatal, Rejected, Transient, Unknown, VenueError
 from trading.engine.orders import OrderRecord
 
@@ -34,6 +33,8 @@ STREAM_URL: Final = "wss://ws.tradier.com/v1/accounts/events"
 SANDBOX_URL: Final = "https://sandbox.tradier.com/v1"
 _EVENTS_PATH: Final = "/accounts/events/session"
 _ZONE: Final = ZoneInfo("America/New_York")
+#: Nanoseconds by which the clock that an order was decided by may differ from the venue's.
+_CLOCKS_DIFFER: Final = 60_000_000_000
 _RECONNECT_SECONDS: Final = 2.0
 _LEAVE_SECONDS: Final = 2.0
 #: Heartbeats come each minute.
@@ -76,6 +77,7 @@ class TradierBrokerage(RestBrokerage):
         self._has_credentials = bool(token and account_id)
         self._stream_url = stream_url
         self._listener: threading.Thread | None = None
+        self._clock: tuple[int, int] | None = None
 
     # What a venue says about itself.
 
@@ -107,17 +109,29 @@ class TradierBrokerage(RestBrokerage):
 
     def query_orders(self, since: int | None = None) -> list[VenueOrder]:
         """Those of today in New York, and those of before that the run follows: Tradier lists no others."""
-        if since is not None and since < _today():
+        if since is not None and since < self._today():
             raise NotOffered("tradier lists the orders of the current day in New York alone")
         return super().query_orders(since)
 
     def query_order(self, order: OrderRecord) -> VenueOrder | None:
         shown = super().query_order(order)
-        if shown is None and order.venue_order_id is None and self._known.decided_at(order) < _today():
-            raise Transient(
-                f"tradier does not list the orders of earlier days; whether it has {order.id} cannot be told"
-            )
+        if shown is None and order.venue_order_id is None:
+            decided_at = self._known.decided_at(order)
+            if decided_at is None or decided_at < self._today() + _CLOCKS_DIFFER:
+                raise Transient(
+                    f"tradier does not list the orders of earlier days; whether it has {order.id} cannot be told"
+                )
         return shown
+
+    def _today(self) -> int:
+        """The beginning of the day in New York (ns) by the venue's own clock, which is asked once and counted on from
+        there: this machine's may be wrong, and may be set."""
+        if self._clock is None:
+            body = self._call("GET", "/markets/clock", pace=self._limit.count)
+            self._clock = self._read(lambda body: mapping.clock_of(body["clock"]), body).time, time.monotonic_ns()
+        told, at = self._clock
+        now = to_datetime(told + time.monotonic_ns() - at).astimezone(_ZONE)
+        return to_nanos(now.replace(hour=0, minute=0, second=0, microsecond=0))
 
     def query_clock(self) -> VenueClock:
         return self._read(lambda body: mapping.clock_of(body["clock"]), self._call("GET", "/markets/clock"))
@@ -198,11 +212,6 @@ def _waiting(socket: ClientConnection) -> list[str]:
             events.append(str(message.get("event")))
             wait = 0.0
     return events
-
-
-def _today() -> int:
-    """The beginning of the day in New York, in nanoseconds."""
-    return to_nanos(datetime.now(_ZONE).replace(hour=0, minute=0, second=0, microsecond=0))
 
 
 def _said(errors: Any) -> str:

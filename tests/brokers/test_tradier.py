@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from brokers import rest
-from brokers.base import NotOffered
+from brokers.base import NotOffered, Recalled
 from brokers.pacing import RateLimit
 from brokers.tradier import adapter
 from brokers.tradier.adapter import TradierBrokerage
@@ -128,11 +128,26 @@ def test_an_order_that_is_no_longer_listed_is_followed_by_its_id(venue):
 
 
 def test_what_tradier_does_not_list_is_not_taken_for_missing(venue):
-    yesterday = time.time_ns() - 2 * 86_400 * 10**9
-    with pytest.raises(Transient, match="does not list the orders of earlier days"):
-        venue.adapter.query_order(limit("90", created_at=yesterday))
+    # Surely after the midnight before, in New York too.
+    today, yesterday = time.time_ns() + 120 * 10**9, time.time_ns() - 2 * 86_400 * 10**9
+    old, replayed, unknown = limit("90"), limit("90", created_at=yesterday), limit("90")
+    venue.adapter.recall([Recalled(old, decided_at=yesterday), Recalled(replayed, decided_at=today)])
+    for one in (old, unknown):
+        with pytest.raises(Transient, match="does not list the orders of earlier days"):
+            venue.adapter.query_order(one)
+    assert venue.adapter.query_order(replayed) is None
     with pytest.raises(NotOffered, match="current day"):
         venue.adapter.query_orders(yesterday)
+
+
+def test_the_day_is_the_venues_whatever_this_machines_clock_shows(venue):
+    one = limit("90")
+    venue.adapter.recall([Recalled(one, decided_at=time.time_ns())])
+    tomorrow = {"clock": {"state": "open", "timestamp": int(time.time()) + 2 * 86_400}}
+    venue.stub.faults.plan("bend", where="GET /v1/markets/clock", change=lambda answer: tomorrow)
+
+    with pytest.raises(Transient, match="does not list the orders of earlier days"):
+        venue.adapter.query_order(one)
 
 
 def test_orders_of_several_legs_by_other_hands_come_in_leg_by_leg(venue):

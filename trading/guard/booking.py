@@ -72,6 +72,8 @@ def book(lease: Lease, venue: IBrokerage | None, reason: str) -> list[str]:
     """
     run = Run.objects.get(pk=lease.run_id)
     state = restored(run)
+    if venue is not None:
+        venue.recall(resolving.recalled(run.pk, list(state.open_orders())))
     news = VenueNews(state)
     for update in list(_updates(run, state, venue)):
         news.take(update)

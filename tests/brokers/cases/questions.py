@@ -5,13 +5,21 @@ from __future__ import annotations
 import time
 from decimal import Decimal
 
-from brokers.base import VenuePosition
+from brokers.base import IBrokerage, Recalled, VenuePosition
 from tests.brokers.contract_venue import SYMBOL, Venue, filled, limit, order
 from tests.risk.waiting import eventually
-from trading.engine.orders import Side
+from trading.engine.orders import OrderRecord, Side
 from trading.engine.updates import UpdateKind
 
 SECOND = 1_000_000_000
+
+
+def never_sent(adapter: IBrokerage) -> OrderRecord:
+    """An order that the run has decided on, and that has not arrived."""
+    one = limit("1")
+    # Surely after the midnight before, in New York too.
+    adapter.recall([Recalled(one, decided_at=time.time_ns() + 120 * SECOND)])
+    return one
 
 
 class QuestionCases:
@@ -41,7 +49,7 @@ class QuestionCases:
         shown = venue.adapter.query_order(one)
 
         assert shown is not None and (shown.filled_qty, shown.avg_price, shown.is_over) == (10, 99, True)
-        assert venue.adapter.query_order(limit("1")) is None
+        assert venue.adapter.query_order(never_sent(venue.adapter)) is None
 
     def test_open_orders_are_those_that_may_still_trade_and_those_since_a_time_all(self, venue: Venue):
         since = time.time_ns() - SECOND
@@ -102,6 +110,6 @@ class QuestionCases:
             became, done = outsider.query_order(part), outsider.query_order(whole)
             assert (became.state, became.filled_qty, became.avg_price) == (UpdateKind.CANCELLED, 4, 99)
             assert (done.filled_qty, done.is_over) == (10, True)
-            assert outsider.query_order(limit("1")) is None
+            assert outsider.query_order(never_sent(outsider)) is None
         finally:
             outsider.close()
