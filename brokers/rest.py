@@ -125,7 +125,7 @@ class RestBrokerage(RestCalls, ThreadedBrokerage):
         payload = self._linked_payload(order, linked) if linked else self._order_payload(order)
         self._known.send(order, *linked)
         try:
-            body = self._send("POST", self._orders_path, payload, self._pace_of(order, *linked))
+            body = self._send("POST", self._orders_path, payload, lambda: self.let_go(order, *linked))
         except (Rejected, Transient):
             self._known.unsend(order, *linked)
             raise
@@ -141,7 +141,7 @@ class RestBrokerage(RestCalls, ThreadedBrokerage):
         venue_order_id = self._id_of(order)
         self._known.replace(venue_order_id, order, by)
         try:
-            self._send("PUT", self._order_detail_path(venue_order_id), payload, self._pace_of(by))
+            self._send("PUT", self._order_detail_path(venue_order_id), payload, lambda: self.let_go(by))
         except (Rejected, Transient, Fatal):
             self._known.keep(venue_order_id)
             raise
@@ -265,12 +265,3 @@ class RestBrokerage(RestCalls, ThreadedBrokerage):
         self._seen_at = time.monotonic()
         if was_down:
             self.came_up()
-
-    def _pace_of(self, *orders: OrderRecord) -> Callable[[], None]:
-        """What precedes orders: the limit is waited for, and then they must still be allowed to leave."""
-
-        def pace() -> None:
-            self._order_limit.wait()
-            self.let_go(*orders)
-
-        return pace

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, TypeVar
 import requests
 from urllib3.exceptions import NewConnectionError
 
+from brokers.last_word import asking, mount
 from brokers.pacing import RateLimit
 from brokers.reading import read
 from trading.engine.errors import Fatal, Rejected, Transient, Unknown, VenueError
@@ -33,12 +34,14 @@ class RestCalls:
         self.base_url = base_url.rstrip("/")
         self._session = requests.Session()
         self._session.headers.update(headers)
+        mount(self._session)
         self._limit = limit
         self._order_limit = order_limit
 
-    def _send(self, method: str, path: str, payload: Mapping[str, Any], pace: Callable[[], None]) -> Any:
-        """A call that changes something: where it is not sure that it failed, it is unknown."""
-        return self._call(method, path, payload, pace)
+    def _send(self, method: str, path: str, payload: Mapping[str, Any], let_go: Callable[[], None]) -> Any:
+        """A call that sends orders, once ``let_go``, which is asked last, did not raise."""
+        with asking(let_go):
+            return self._call(method, path, payload)
 
     def _call(
         self,
@@ -47,7 +50,8 @@ class RestCalls:
         payload: Mapping[str, Any] | None = None,
         pace: Callable[[], None] | None = None,
     ) -> Any:
-        """One request. ``pace`` is called right before it: by default the limit is waited for."""
+        """One request; one that changes something and is not sure to have failed is unknown. ``pace`` is called before
+        it: by default the limit is waited for."""
         limit = self._limit if method == "GET" else self._order_limit
         (pace or limit.wait)()
         changes = method in ("POST", "PUT", "PATCH")

@@ -20,6 +20,7 @@ from alpaca.trading.client import TradingClient
 from alpaca.trading.stream import TradingStream
 
 from brokers.alpaca.terms import HINT, TIMEOUT, Refusal
+from brokers.last_word import asking, mount
 from brokers.pacing import RateLimit
 from trading.engine.errors import Fatal, Transient, Unknown, VenueError
 
@@ -35,6 +36,7 @@ class Rest:
     def __init__(self, key: str, secret: str, paper: bool, url: str, limit: RateLimit) -> None:
         self._client = TradingClient(key, secret, paper=paper, raw_data=True, url_override=url or None)
         self._client._retry = 0
+        mount(self._client._session)
         self._client._session.request = partial(self._client._session.request, timeout=TIMEOUT)  # type: ignore[method-assign]
         self._limit = limit
 
@@ -48,14 +50,13 @@ class Rest:
     ) -> Any:
         """One request; raises `Rejected`, `Transient`, `Unknown` or `Fatal`.
 
-        An ``urgent`` one does not wait for the limit. ``let_go`` is called right before it, and may raise.
+        An ``urgent`` one does not wait for the limit. ``let_go`` is called right before it leaves, and may raise.
         """
         (self._limit.count if urgent else self._limit.wait)()
-        if let_go is not None:
-            let_go()
         changes = method in ("POST", "PATCH")
         try:
-            return self._client._request(method, path, dict(data) if data is not None else None)
+            with asking(let_go):
+                return self._client._request(method, path, dict(data) if data is not None else None)
         except APIError as error:
             raise _error_of(error, changes) from error
         except requests.ConnectTimeout as error:

@@ -151,8 +151,8 @@ class TradierBrokerage(RestBrokerage):
         if self._listener is not None:
             self._listener.join(_LEAVE_SECONDS)
 
-    def _send(self, method: str, path: str, payload: Mapping[str, Any], pace: Callable[[], None]) -> Any:
-        body = super()._send(method, path, payload, pace)
+    def _send(self, method: str, path: str, payload: Mapping[str, Any], let_go: Callable[[], None]) -> Any:
+        body = super()._send(method, path, payload, let_go)
         if isinstance(body, dict) and "errors" in body:
             raise Rejected(_said(body["errors"]))
         return body
