@@ -168,11 +168,12 @@ class AlpacaStub(Stub):
     async def _orders(self, request: web.Request) -> web.Response:
         wanted = request.query.get("status", "open")
         after = request.query.get("after")
+        begin = None if after is None else datetime.fromisoformat(after.replace("Z", "+00:00"))
         rows = [
             order_row(order, self.book)
             for order in self.book.orders.values()
             if (wanted == "all" or (order.status in OPEN) == (wanted == "open"))
-            and (after is None or order.created_at > datetime.fromisoformat(after.replace("Z", "+00:00")))
+            and (begin is None or order.created_at > begin)
         ]
         if request.query.get("direction", "desc") == "desc":
             rows.reverse()

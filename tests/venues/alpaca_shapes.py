@@ -138,7 +138,7 @@ def text_of(value: Decimal) -> str:
 
 
 def moment(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{at.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def asset_id(symbol: str) -> str:

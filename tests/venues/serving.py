@@ -160,7 +160,7 @@ class Stub:
 
     async def follow(self, request: web.Request, hear: Callable[[Stream, Any], None]) -> web.WebSocketResponse:
         """Serve one socket: ``hear`` takes each of the client's messages."""
-        socket = web.WebSocketResponse(timeout=0.2)
+        socket = web.WebSocketResponse(timeout=0.2, compress=False)
         await socket.prepare(request)
         stream = Stream(socket, self.faults)
         self.streams.add(stream)
