@@ -1,82 +1,23 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+import time
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 import pytest
 
-from brokers.alpaca.adapter import AlpacaBrokerage
-from brokers.pacing import RateLimit
-from tests.brokers.contract import SYMBOL, BrokerageContract, StubVenue, limit, order
+from brokers.alpaca import adapter
+from tests.brokers.contract import BrokerageContract, limit, order
+from tests.brokers.places import Alpaca
 from tests.risk.waiting import eventually
-from tests.venues.alpaca import KEY, SECRET, AlpacaStub
-from tests.venues.serving import serving
 from trading.engine.errors import Rejected
-from trading.engine.orders import OrderRecord, OrderType, Side, TimeInForce
+from trading.engine.orders import OrderType, Side, TimeInForce
 from trading.engine.updates import OrderUpdate, UpdateKind
 
 
-class Alpaca(StubVenue):
-    routes = {
-        "submit": "POST /v2/orders",
-        "replace": "PATCH /v2/orders",
-        "cancel": "DELETE /v2/orders",
-        "orders": "GET /v2/orders",
-        "positions": "GET /v2/positions",
-        "account": "GET /v2/account",
-    }
-    words = {
-        "name": "client_order_id",
-        "status": "status",
-        "type": "type",
-        "duration": "time_in_force",
-        "side": "side",
-    }
-
-    def __init__(self, stub: AlpacaStub) -> None:
-        self.stub = stub
-        super().__init__()
-
-    def make(self, **kwargs) -> AlpacaBrokerage:
-        urls = {"base_url": self.stub.url, "stream_url": f"{self.stub.socket_url}/stream"}
-        return AlpacaBrokerage(**{"api_key": KEY, "secret_key": SECRET, "poll_seconds": 0.2, **urls, **kwargs})
-
-    def rows(self, body: Any) -> list[dict[str, Any]]:
-        return body if isinstance(body, list) else [body]
-
-    def garble(self, field: str, of: OrderRecord | None = None) -> None:
-        """Its events and its answers show an order too."""
-        self.stub.faults.plan("lose_event", times=1_000_000)
-        self.bend("submit", self.with_word(field, of), times=1_000_000)
-        super().garble(field, of)
-
-    def pace(self, limit: RateLimit, adapter: Any = None) -> None:
-        (adapter or self.adapter)._rest._limit = limit
-
-    @contextmanager
-    def interrupt(self) -> Iterator[None]:
-        self.stub.call(self.stub.drop_streams)
-        yield
-
-    def unsure(self):
-        return nullcontext()
-
-    @property
-    def wrong(self):
-        return {"secret_key": "wrong"}
-
-
 @pytest.fixture
-def venue() -> Iterator[Alpaca]:
-    with serving(AlpacaStub()) as stub:
-        stub.trade(SYMBOL, "100")
-        venue = Alpaca(stub)
-        venue.adapter.connect()
-        yield venue
-        venue.adapter.close()
+def venue(alpaca: Alpaca) -> Alpaca:
+    return alpaca
 
 
 class TestAlpaca(BrokerageContract):
@@ -176,3 +117,19 @@ def test_repeated_and_reordered_events_are_told_once(venue, fault):
 
     for each in (one, other):
         assert venue.kinds(each, UpdateKind.FILL, "10") == [UpdateKind.ACCEPTED, UpdateKind.FILL]
+
+
+def test_lists_are_read_to_their_last_page(venue, monkeypatch):
+    monkeypatch.setattr(adapter, "_MOST_ORDERS", 2)
+    monkeypatch.setattr(adapter, "_PAGE", 2)
+    since = time.time_ns() - 1_000_000_000
+    orders = [order(qty="1") for _ in range(5)]
+    for one in orders:
+        venue.adapter.submit_order(one)
+        venue.kinds(one, UpdateKind.FILL, "1")
+    names = [one.client_order_id for one in orders]
+    assert [shown.client_order_id for shown in venue.adapter.query_orders(since)] == names
+    fills = venue.adapter.query_fills(since)
+    assert len({fill.execution_id for fill in fills}) == len(fills) == 5
+    told = {update.execution_id for update in venue.heard if getattr(update, "kind", "") is UpdateKind.FILL}
+    assert {fill.execution_id for fill in fills} == told

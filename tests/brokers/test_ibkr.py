@@ -1,67 +1,21 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
 
 from brokers.base import OutOfReach
-from brokers.ibkr import orders
-from brokers.ibkr.adapter import InteractiveBrokersBrokerage
-from tests.brokers.contract import SYMBOL, BrokerageContract, StubVenue, limit, order
+from tests.brokers.contract import BrokerageContract, limit, order
+from tests.brokers.places import Ibkr
 from tests.risk.waiting import eventually
-from tests.venues.book import Terms
-from tests.venues.tws import TwsStub, serving
 from trading.engine.errors import Fatal, Rejected, Transient, Unknown
-from trading.engine.orders import OrderRecord, OrderType, Side, TimeInForce
+from trading.engine.orders import OrderType, Side, TimeInForce
 from trading.engine.updates import UpdateKind
 
 
-class Ibkr(StubVenue):
-    ways_to_lose_an_answer = ("lose_event",)
-
-    def __init__(self, stub: TwsStub) -> None:
-        self.stub = stub
-        super().__init__()
-
-    def make(self, **kwargs) -> InteractiveBrokersBrokerage:
-        return InteractiveBrokersBrokerage(**{"port": self.stub.port, "client_id": 1, "poll_seconds": 0.2, **kwargs})
-
-    def working(self) -> set[str]:
-        # The book tells orders of one reference apart by their numbers.
-        return {name.partition("#")[0] for name in super().working()}
-
-    def by_hand(self) -> str:
-        return self.stub.by_hand(Terms(SYMBOL, "buy", qty=Decimal(3), type="limit", limit_price=Decimal(90)))
-
-    def correct(self, of: OrderRecord, price: str) -> None:
-        self.stub.call(self.stub.correct, price)
-
-    def lose_answer(self, fault: str, call: str = "submit", times: int = 1) -> None:
-        # The gateway answers by events: one says that it has the order, one how far it is filled.
-        self.stub.faults.plan(fault, times=2 if call == "submit" else times)
-
-    @contextmanager
-    def interrupt(self) -> Iterator[None]:
-        self.stub.call(lambda: [client.drop() for client in list(self.stub.clients)])
-        yield
-
-    @property
-    def wrong(self):
-        # There are no credentials: what can be wrong is a client id that another program has.
-        return {"client_id": 1}
-
-
 @pytest.fixture
-def venue(monkeypatch) -> Iterator[Ibkr]:
-    monkeypatch.setattr(orders, "ACKNOWLEDGE_SECONDS", 1.0)
-    with serving(TwsStub()) as stub:
-        stub.trade(SYMBOL, "100")
-        venue = Ibkr(stub)
-        venue.adapter.connect()
-        yield venue
-        venue.adapter.close()
+def venue(ibkr: Ibkr) -> Ibkr:
+    return ibkr
 
 
 _OWN = "it tells executions of one's own client id alone; an order of other hands is told until it is open no more"

@@ -9,11 +9,16 @@ import pytest
 from brokers.base import Recalled
 from tests.brokers.contract import SYMBOL, limit, order
 from tests.brokers.contract_venue import booked
-from tests.brokers.test_ibkr import Ibkr, venue  # noqa: F401  (a fixture)
+from tests.brokers.places import Ibkr
 from tests.risk.waiting import eventually
 from trading.engine.errors import Rejected
 from trading.engine.orders import OrderRecord
 from trading.engine.updates import CashUpdate, OrderUpdate, UpdateKind
+
+
+@pytest.fixture
+def venue(ibkr: Ibkr) -> Ibkr:
+    return ibkr
 
 
 def instead_of(old: OrderRecord, price: str, qty: str = "10") -> OrderRecord:
@@ -24,7 +29,7 @@ def traded(updates: list[OrderUpdate]) -> Decimal:
     return sum((one.qty for one in updates if one.kind is UpdateKind.FILL), Decimal(0))
 
 
-def test_a_change_that_the_venue_refuses_leaves_the_order_working(venue: Ibkr):  # noqa: F811
+def test_a_change_that_the_venue_refuses_leaves_the_order_working(venue: Ibkr):
     old = venue.rest(limit("90"))
     venue.stub.faults.plan("refuse_error", where="place")
     new = instead_of(old, "95")
@@ -37,7 +42,7 @@ def test_a_change_that_the_venue_refuses_leaves_the_order_working(venue: Ibkr): 
     assert [one.kind for one in venue.hear(lambda heard: True, new)] == [UpdateKind.REJECTED]
 
 
-def test_what_is_filled_while_a_change_is_under_way_is_the_successors_where_it_is_made(venue: Ibkr):  # noqa: F811
+def test_what_is_filled_while_a_change_is_under_way_is_the_successors_where_it_is_made(venue: Ibkr):
     old = venue.rest(limit("99"))
     venue.stub.meanwhile = lambda: venue.book.trade(SYMBOL, Decimal(99), Decimal(4))
     new = instead_of(old, "98")
@@ -50,7 +55,7 @@ def test_what_is_filled_while_a_change_is_under_way_is_the_successors_where_it_i
     assert venue.adapter.query_positions()[0].qty == 10
 
 
-def test_and_the_old_orders_where_it_is_refused(venue: Ibkr):  # noqa: F811
+def test_and_the_old_orders_where_it_is_refused(venue: Ibkr):
     old = venue.rest(limit("99"))
     venue.stub.meanwhile = lambda: venue.book.trade(SYMBOL, Decimal(99), Decimal(4))
     venue.stub.faults.plan("refuse_error", where="place")
@@ -62,7 +67,7 @@ def test_and_the_old_orders_where_it_is_refused(venue: Ibkr):  # noqa: F811
     assert traded(venue.hear(lambda heard: True, new)) == 0
 
 
-def test_a_changed_order_is_changed_again_and_found_by_its_last_name(venue: Ibkr):  # noqa: F811
+def test_a_changed_order_is_changed_again_and_found_by_its_last_name(venue: Ibkr):
     first = venue.rest(limit("90"))
     second, third = instead_of(first, "91", "12"), limit("92", qty="7")
     third.replaces = second.id
@@ -77,7 +82,7 @@ def test_a_changed_order_is_changed_again_and_found_by_its_last_name(venue: Ibkr
     assert venue.adapter.query_order(first) is None
 
 
-def test_a_change_survives_a_connection_that_is_lost(venue: Ibkr):  # noqa: F811
+def test_a_change_survives_a_connection_that_is_lost(venue: Ibkr):
     old = venue.rest(limit("90"))
     new = instead_of(old, "91")
     venue.adapter.replace_order(old, new)
@@ -88,7 +93,7 @@ def test_a_change_survives_a_connection_that_is_lost(venue: Ibkr):  # noqa: F811
     assert traded(venue.hear(lambda heard: traded(heard) == 10, new)) == 10
 
 
-def test_a_corrected_price_is_put_right_in_money(venue: Ibkr):  # noqa: F811
+def test_a_corrected_price_is_put_right_in_money(venue: Ibkr):
     one = order()
     venue.adapter.submit_order(one)
     venue.kinds(one, UpdateKind.FILL, "10")
@@ -101,7 +106,7 @@ def test_a_corrected_price_is_put_right_in_money(venue: Ibkr):  # noqa: F811
     assert (fill.qty, fill.price) == (10, Decimal("99.5"))
 
 
-def test_units_that_a_correction_adds_are_a_fill_of_their_own(venue: Ibkr):  # noqa: F811
+def test_units_that_a_correction_adds_are_a_fill_of_their_own(venue: Ibkr):
     one = order()
     venue.adapter.submit_order(one)
     venue.kinds(one, UpdateKind.FILL, "10")
@@ -112,12 +117,12 @@ def test_units_that_a_correction_adds_are_a_fill_of_their_own(venue: Ibkr):  # n
     assert not corrections(venue)
 
 
-def corrections(venue: Ibkr) -> list[CashUpdate]:  # noqa: F811
+def corrections(venue: Ibkr) -> list[CashUpdate]:
     return [one for one in venue.heard if isinstance(one, CashUpdate) and one.code == "correction"]
 
 
 @pytest.mark.parametrize("code", [103, 110, 201, 203, 321, 354])
-def test_an_error_that_refuses_an_order_is_told_at_once(venue: Ibkr, code: int):  # noqa: F811
+def test_an_error_that_refuses_an_order_is_told_at_once(venue: Ibkr, code: int):
     venue.stub.refusal_code = code
     venue.stub.faults.plan("refuse_error", where="place")
     with pytest.raises(Rejected, match="the venue does not take it"):
@@ -127,7 +132,7 @@ def test_an_error_that_refuses_an_order_is_told_at_once(venue: Ibkr, code: int):
 
 
 @pytest.mark.parametrize("code", [135, 161, 399, 404, 460, 2109, 2161, 10147, 10148, 10197, 10349])
-def test_an_error_about_an_order_that_lives_does_not_end_it(venue: Ibkr, code: int):  # noqa: F811
+def test_an_error_about_an_order_that_lives_does_not_end_it(venue: Ibkr, code: int):
     one = venue.rest(limit("90"))
     [placed] = venue.stub.placed.values()
     venue.stub.call(venue.stub.error, code, "a word about the order", placed.number)
@@ -139,7 +144,7 @@ def test_an_error_about_an_order_that_lives_does_not_end_it(venue: Ibkr, code: i
     assert venue.kinds(one, UpdateKind.CANCELLED)[-1] is UpdateKind.CANCELLED
 
 
-def test_a_ticker_that_is_listed_at_several_exchanges_is_told_apart_by_its_own(venue: Ibkr):  # noqa: F811
+def test_a_ticker_that_is_listed_at_several_exchanges_is_told_apart_by_its_own(venue: Ibkr):
     venue.stub.listings[SYMBOL] = ["ARCA", "NYSE"]
     with pytest.raises(Rejected, match=r"several of SPY, at ARCA, NYSE: write the exchange with it, as SPY\.ARCA"):
         venue.adapter.submit_order(order())
@@ -150,7 +155,7 @@ def test_a_ticker_that_is_listed_at_several_exchanges_is_told_apart_by_its_own(v
     assert venue.adapter.query_positions()[0].symbol == f"{SYMBOL}.ARCA"
 
 
-def test_what_a_lost_process_did_not_hear_of_a_change_goes_to_whom_it_belongs(venue: Ibkr):  # noqa: F811
+def test_what_a_lost_process_did_not_hear_of_a_change_goes_to_whom_it_belongs(venue: Ibkr):
     old = venue.rest(limit("99"))
     known = booked(old, venue.hear(lambda heard: True, old))
     venue.trade("99", "4")
@@ -166,7 +171,7 @@ def test_what_a_lost_process_did_not_hear_of_a_change_goes_to_whom_it_belongs(ve
     assert traded(venue.hear(lambda heard: True, new)) == 6
 
 
-def test_a_change_of_the_quantity_alone_is_told_from_none(venue: Ibkr):  # noqa: F811
+def test_a_change_of_the_quantity_alone_is_told_from_none(venue: Ibkr):
     made, never = venue.rest(limit("90")), venue.rest(limit("91"))
     known = [booked(one, venue.hear(lambda heard: True, one)) for one in (made, never)]
     smaller, larger = instead_of(made, "90", "6"), instead_of(never, "91", "12")
@@ -180,7 +185,7 @@ def test_a_change_of_the_quantity_alone_is_told_from_none(venue: Ibkr):  # noqa:
     assert sorted(held.terms.qty for held in venue.book.orders.values()) == [6, 12]
 
 
-def test_an_order_that_ended_while_nobody_listened_is_found_over(venue: Ibkr):  # noqa: F811
+def test_an_order_that_ended_while_nobody_listened_is_found_over(venue: Ibkr):
     one = venue.rest(limit("90"))
     known = booked(one, venue.hear(lambda heard: True, one))
     venue.adapter.cancel_order(one)
@@ -191,7 +196,7 @@ def test_an_order_that_ended_while_nobody_listened_is_found_over(venue: Ibkr):  
     assert shown is not None and (shown.state, shown.filled_qty) == (UpdateKind.CANCELLED, 0)
 
 
-def test_an_order_from_before_that_the_venue_knows_no_longer_is_over(venue: Ibkr):  # noqa: F811
+def test_an_order_from_before_that_the_venue_knows_no_longer_is_over(venue: Ibkr):
     one = venue.rest(limit("90"))
     known = booked(one, venue.hear(lambda heard: True, one))
     venue.stub.placed.clear()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 
 from brokers.base import Recalled
 from tests.engine.builders import Script, bar, buy, update
-from tests.reconciling.places import ACCOUNT, alpaca, traded, venue
+from tests.reconciling.places import ACCOUNT, traded, venue
 from tests.risk.waiting import eventually
 from tests.trading.sessions import CASH, new_run, row, statuses
 from tests.venues.alpaca import AlpacaStub
@@ -26,19 +25,7 @@ from trading.reconciling import resolving
 from trading.reconciling.looking import threads
 from trading.reconciling.session import Reconciliation
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolving, "SETTLED_SECONDS", 0.0)
-    monkeypatch.setattr(resolving, "ASK_SECONDS", 0.05)
-
-
-@pytest.fixture
-def stub() -> Iterator[AlpacaStub]:
-    with alpaca() as found:
-        yield found
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("impatient")]
 
 
 def test_an_order_that_never_arrived_is_told_so_and_holds_nothing_back_any_more(house, stub):

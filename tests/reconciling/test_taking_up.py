@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from brokers.alpaca.terms import Refusal
 from tests.engine.builders import Script, bar, buy
-from tests.reconciling.places import ACCOUNT, alpaca, traded, venue
+from tests.reconciling.places import ACCOUNT, traded, venue
 from tests.risk.waiting import eventually
 from tests.trading.sessions import CASH, feed_of, new_run, row, run, session, statuses
 from tests.venues.alpaca import AlpacaStub
@@ -43,15 +43,9 @@ LIMIT = "50"
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def less_patient(impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call of the owner that was lost may be under way for a second."""
     monkeypatch.setattr(resolving, "SETTLED_SECONDS", 1.0)
-    monkeypatch.setattr(resolving, "ASK_SECONDS", 0.05)
-
-
-@pytest.fixture
-def stub() -> Iterator[AlpacaStub]:
-    with alpaca() as found:
-        yield found
 
 
 class Lost:
