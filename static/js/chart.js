@@ -12,6 +12,8 @@
 
   const second = (time) => Math.floor(typeof time === "string" ? Date.parse(time) / 1000 : time);
   const charts = new Map();
+  // Holders whose chart is there, or on its way.
+  const begun = new WeakSet();
   const { stamp } = window.alphaswarm;
 
   // The scale has its marks where days and hours begin in UTC. Elsewhere a day's mark is no midnight, and says its hour.
@@ -131,7 +133,7 @@
   class Depth {
     constructor(shown, base) {
       Object.assign(this, { base, peak: base });
-      const options = { baseValue: { type: "price", price: 0 }, lineWidth: 1, priceLineVisible: false, title: "drawdown %" };
+      const options = { baseValue: { type: "price", price: 0 }, lineWidth: 1, priceLineVisible: false, lastValueVisible: false };
       this.series = shown.addSeries(BaselineSeries, drawdownColours, options, 1);
       shown.chart.panes()[0].setStretchFactor(3);
       shown.chart.panes()[1].setStretchFactor(1);
@@ -215,7 +217,8 @@
     for (const holder of charts.keys()) if (!holder.isConnected) charts.delete(holder);
     for (const holder of document.querySelectorAll("[data-chart]")) {
       const kind = Object.keys(drawn).find((one) => holder.hasAttribute(one));
-      if (charts.has(holder) || !kind) continue;
+      if (begun.has(holder) || !kind) continue;
+      begun.add(holder);
       drawn[kind](holder).catch((error) => {
         const note = holder.querySelector(".chart__empty");
         note.textContent = error.message;

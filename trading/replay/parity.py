@@ -11,14 +11,15 @@ from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
+import psycopg
 
 from trading.connections import connect
 from trading.engine.bars import to_datetime, to_nanos
 from trading.engine.errors import InvalidValue
-from trading.engine.records import Kind
+from trading.engine.records import Kind, plain
 from trading.folding.recorded import check_kept, interval_of
 from trading.ledger.bars import read_bars
-from trading.models import EquityPoint, Fill, LedgerEvent, Mode, Run
+from trading.models import Mode, Run
 from trading.parts import assemble_simulated
 from trading.passes import Pass, pass_over
 from trading.recipes import parse
@@ -26,6 +27,11 @@ from trading.replay.report import check
 from trading.results import Execution, executions
 
 _BASIS_POINTS: Final = 10_000
+_FILLS: Final = "SELECT filled_at, symbol, side, qty, price, fee FROM fills WHERE run_id = %s ORDER BY seq"
+_POINTS: Final = "SELECT time, equity FROM equity_points WHERE run_id = %s ORDER BY time"
+_WARMED: Final = """
+    SELECT payload -> 'data' ->> 'bars' FROM ledger_events WHERE run_id = %s AND kind = %s ORDER BY seq LIMIT 1
+"""
 
 
 @dataclass(frozen=True)
@@ -38,15 +44,16 @@ class Gap:
 
 @dataclass(frozen=True)
 class Parity:
-    """Session and backtest beside each other, over the same ``bars``.
+    """Session and backtest beside each other, over the same ``bars``, the session's figures first.
 
-    ``equity`` and ``fees`` are in the account's currency, the session's first. ``matched`` fills are the first of a
+    ``equity``, None where the curves have no moment in common, is that of the last one that they have; it and ``fees``
+    are in the account's currency. ``matched`` fills are the first of a
     symbol and side in both, the second, and so on; ``worse_bps`` is by how much the session's traded at worse prices on
-    average, weighted by value (None without any); ``gap`` is None where the curves have no moment in common.
+    average, weighted by value (None without any); ``gap`` is None where ``equity`` is.
     """
 
     bars: int
-    equity: tuple[Decimal | None, Decimal]
+    equity: tuple[float, float] | None
     fills: tuple[int, int]
     fees: tuple[Decimal, Decimal]
     matched: int
@@ -60,19 +67,18 @@ class Parity:
         )
 
     @property
-    def drift(self) -> Decimal | None:
+    def drift(self) -> float | None:
         """Of the last equity."""
-        session, backtest = self.equity
-        return None if session is None else session - backtest
+        return None if self.equity is None else round(self.equity[0] - self.equity[1], 2)
 
     def as_dict(self) -> dict[str, Any]:
-        (equity, of_backtest), (fees, its_fees) = self.equity, self.fees
+        fees, its_fees = self.fees
         return {
             "bars": self.bars,
             "same": self.same,
-            "equity": {"session": None if equity is None else str(equity), "backtest": str(of_backtest)},
+            "equity": None if self.equity is None else {"session": self.equity[0], "backtest": self.equity[1]},
             "fills": {"session": self.fills[0], "backtest": self.fills[1], "matched": self.matched},
-            "fees": {"session": str(fees), "backtest": str(its_fees)},
+            "fees": {"session": plain(fees), "backtest": plain(its_fees)},
             "worse_bps": self.worse_bps,
             "largest_gap": None if self.gap is None else {"at": self.gap.at.isoformat(), "amount": self.gap.amount},
         }
@@ -83,36 +89,36 @@ def parity(run: Run, most_bars: int | None = None) -> Parity:
     if run.mode == Mode.BACKTEST:
         raise InvalidValue("a backtest cannot drift from itself; replay it instead")
     check(run, most_bars)
-    done = _backtest(run)
-    fills = [
-        Execution(to_nanos(one.filled_at), one.symbol, one.side, one.qty, one.price, one.fee)
-        for one in Fill.objects.filter(run=run).order_by("seq").iterator()
-    ]
+    with connect() as database:
+        # One look at all of it, also while the session goes on.
+        database.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        done = _backtest(database, run)
+        fills = [Execution(to_nanos(time), *rest) for time, *rest in database.execute(_FILLS, [run.id])]
+        points = database.execute(_POINTS, [run.id]).fetchall()
     its_fills = list(executions(done.engine.records))
     matched = _matched(fills, its_fills)
-    points = list(EquityPoint.objects.filter(run=run).order_by("time").values_list("time", "equity"))
+    equity, gap = _apart(points, done)
     return Parity(
         bars=done.engine.bars,
-        equity=(points[-1][1] if points else None, done.engine.portfolio.equity),
+        equity=equity,
         fills=(len(fills), len(its_fills)),
         fees=(_fees(fills), _fees(its_fills)),
         matched=len(matched),
         worse_bps=_worse(matched),
-        gap=_gap(points, done),
+        gap=gap,
     )
 
 
-def _backtest(run: Run) -> Pass:
+def _backtest(database: psycopg.Connection[Any], run: Run) -> Pass:
     parts = assemble_simulated(parse(run.recipe))
     engine = parts.engine(run.id)
-    warmed = LedgerEvent.objects.filter(run=run, kind=Kind.FEED_WARMED).order_by("seq").first()
+    warmed = database.execute(_WARMED, [run.id, Kind.FEED_WARMED]).fetchone()
     if warmed is not None:
         # Bars of before the session's beginning, on which it did not trade.
-        engine.warm(int(warmed.payload["data"]["bars"]))
-    with connect() as database:
-        check_kept(database, run)
-        parts.expect(interval_of(database, run))
-        return pass_over(read_bars(database, run.id), engine, parts.brokerage, lambda _: True)
+        engine.warm(int(warmed[0]))
+    check_kept(database, run)
+    parts.expect(interval_of(database, run))
+    return pass_over(read_bars(database, run.id), engine, parts.brokerage, lambda _: True)
 
 
 def _fees(fills: Sequence[Execution]) -> Decimal:
@@ -140,12 +146,15 @@ def _worse(matched: Sequence[tuple[Execution, Execution]]) -> float | None:
     return float(paid / value) * _BASIS_POINTS if value else None
 
 
-def _gap(points: Sequence[tuple[datetime, Decimal]], done: Pass) -> Gap | None:
+def _apart(points: Sequence[tuple[datetime, Decimal]], done: Pass) -> tuple[tuple[float, float] | None, Gap | None]:
+    """Both equities at the last moment that the curves share, and where they are furthest apart."""
     times = np.array([to_nanos(time) for time, _ in points], np.int64)
     # Points are kept to the microsecond.
     shared, here, there = np.intersect1d(times // 1000, done.times // 1000, return_indices=True)
     if not len(shared):
-        return None
-    apart = np.array([float(points[at][1]) for at in here]) - done.equity[there]
+        return None, None
+    ours = np.array([float(points[at][1]) for at in here])
+    apart = ours - done.equity[there]
     widest = int(np.abs(apart).argmax())
-    return Gap(to_datetime(int(shared[widest]) * 1000), round(float(apart[widest]), 2))
+    gap = Gap(to_datetime(int(shared[widest]) * 1000), round(float(apart[widest]), 2))
+    return (round(float(ours[-1]), 2), round(float(done.equity[there][-1]), 2)), gap
