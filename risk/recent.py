@@ -23,8 +23,8 @@ class Sent(msgspec.Struct, gc=False):
 class Recent(msgspec.Struct):
     """Orders by id, oldest first, for as long as a rule asks about them; JSON-ready.
 
-    ``executions`` counts the orders that opened exposure and were filled, in whole or in part, since the run began or a
-    person last let it trade again; ``waiting`` are those that were not filled yet.
+    ``executions`` counts the orders that opened exposure and had their first fill since the run began or a person last
+    let it trade again; ``waiting`` are those that were not filled yet.
     """
 
     horizon: int = _MINUTE
