@@ -296,6 +296,7 @@ def test_a_backtest_whose_worker_is_killed_is_done_by_another_and_comes_to_the_s
     lost, whole = (ended(trader, run_id) for run_id in ids)
     assert lost["status"] == whole["status"] == "completed"
     assert lost["ledger_hash"] == whole["ledger_hash"]
+    eventually(lambda: shown(ids[0], "done"))
     assert shown(ids[0], "done")[-1]["result"]["ledger_hash"] == lost["ledger_hash"]
 
 
