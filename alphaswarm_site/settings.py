@@ -193,5 +193,8 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         # At DEBUG it writes every address that is called, and those of webhooks are secrets.
         "urllib3": {"level": "INFO"},
+        # They tell each message of a venue, which the ledger keeps.
+        "alpaca": {"level": "WARNING"},
+        "ib_insync": {"level": "WARNING"},
     },
 }

@@ -17,8 +17,8 @@ _BACKOFF: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 class Line:
-    """``look`` takes what the venue shows: after each connection, before updates count as flowing, and then every
-    ``poll_seconds``. ``check`` raises `Fatal` for a connection that is to nobody's liking.
+    """``look`` takes what the venue shows: all of it after each connection, before updates count as flowing, and then
+    what is needed every ``poll_seconds``. ``check`` raises `Fatal` for a connection that is to nobody's liking.
 
     The gateway stays connected to us while it has lost the venue (1100), and says when it is back (1101, 1102).
     """
@@ -30,7 +30,7 @@ class Line:
         poll_seconds: float,
         *,
         check: Callable[[], None],
-        look: Callable[[], Awaitable[None]],
+        look: Callable[[bool], Awaitable[None]],
         came_up: Callable[[], None],
     ) -> None:
         self.up = threading.Event()
@@ -57,7 +57,7 @@ class Line:
 
     async def _see(self) -> None:
         """Look; what has been shown counts only while the gateway itself is connected to the venue."""
-        await asyncio.wait_for(self._look(), CONNECT_SECONDS)
+        await asyncio.wait_for(self._look(not self.up.is_set()), CONNECT_SECONDS)
         if not self._cut and not self.up.is_set():
             self.up.set()
             self._came_up()

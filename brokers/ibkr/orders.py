@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: A new order that the gateway has not acknowledged by then is unknown.
 ACKNOWLEDGE_SECONDS: Final = 5.0
+#: From one question for all executions of the day to the next, while nothing seems to be missing.
+EXECUTIONS_SECONDS: Final = 30.0
 _UNLISTED: Final = "ibkr lists it no longer"
 
 
@@ -56,6 +59,7 @@ class Orders:
         self._errors: dict[int, tuple[int, str]] = {}
         self._changes = Changes(self._trades, known, tell, self._take_fill)
         self._missed: set[int] = set()
+        self._asked_at = 0.0
         self._recalled: set[int] = set()
         ib = wire.ib
         ib.errorEvent += self._on_error
@@ -136,8 +140,9 @@ class Orders:
         found = await self._wire.ask(self._wire.ib.reqAllOpenOrdersAsync)
         return [trade for trade in found if not is_done(trade)]
 
-    async def look(self) -> None:
-        """Take every open order, of other hands too, and every execution of today."""
+    async def look(self, thoroughly: bool) -> None:
+        """Take every open order, of other hands too, and every execution of today where one may have been missed, or
+        after `EXECUTIONS_SECONDS`: a day has many."""
         shown = await self.all_open()
         self._changes.take_up([*shown, *self._wire.ib.trades()])
         for trade in shown:
@@ -147,8 +152,16 @@ class Orders:
             name = self._name(trade.order.permId, trade.order.orderRef)
             if name in self._ours and not self._changes.has(trade.order.orderId):
                 self._trades[name] = trade
-        await self._take_executions()
+        if thoroughly or self._may_have_missed(shown) or time.monotonic() - self._asked_at > EXECUTIONS_SECONDS:
+            await self._take_executions()
         self._miss({trade.order.permId for trade in shown})
+
+    def _may_have_missed(self, shown: Sequence[Trade]) -> bool:
+        """Whether an order is not open of which no end was heard, or filled for more than its executions say."""
+        still_open = {trade.order.permId for trade in shown}
+        every = self._wire.ib.trades()
+        gone = any(trade.order.permId not in still_open and not is_done(trade) for trade in every)
+        return gone or any(mapping.figure(one.orderStatus.filled) > mapping.figure(one.filled()) for one in every)
 
     def _miss(self, shown: set[int]) -> None:
         """Take what is open no more, without a word that reached us, as cancelled; what it filled, its executions tell.
@@ -172,6 +185,7 @@ class Orders:
         self._missed = {trade.order.permId for trade in gone} | self._recalled
 
     async def _take_executions(self) -> None:
+        self._asked_at = time.monotonic()
         for fill in await self._wire.ib.reqExecutionsAsync():
             self._take_fill(fill)
 
