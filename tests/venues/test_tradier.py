@@ -11,6 +11,7 @@ import pytest
 import requests
 from websockets.sync.client import connect
 
+from tests.venues import tradier
 from tests.venues.faults import Fault
 from tests.venues.serving import serving
 from tests.venues.tradier import ACCOUNT, TOKEN, TradierStub
@@ -34,6 +35,16 @@ def call(venue: TradierStub, method: str, path: str, **form: Any) -> requests.Re
 def place(venue: TradierStub, **form: Any) -> requests.Response:
     terms = {"class": "equity", "symbol": "SPY", "side": "buy", "quantity": 10, "type": "market", "duration": "day"}
     return call(venue, "POST", "orders", **{**terms, **form})
+
+
+def test_the_headers_count_the_requests_of_the_last_minute_and_say_when_it_is_over(venue, monkeypatch):
+    monkeypatch.setattr(tradier, "_MINUTE", 0.2)
+    first, second = (call(venue, "GET", "orders").headers for _ in range(2))
+    time.sleep(0.25)
+    later = call(venue, "GET", "orders").headers
+
+    assert [one["X-Ratelimit-Available"] for one in (first, second, later)] == ["119", "118", "119"]
+    assert int(first["X-Ratelimit-Expiry"]) == int(second["X-Ratelimit-Expiry"]) < int(later["X-Ratelimit-Expiry"])
 
 
 def test_an_order_is_received_and_found_by_its_tag(venue):

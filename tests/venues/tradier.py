@@ -8,7 +8,9 @@ with 401; orders of an earlier day are not listed.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+import time
+from collections import deque
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -22,6 +24,8 @@ from tests.venues.serving import Stream, Stub, serve_by_hand
 from tests.venues.tradier_shapes import LINKED, STATUSES, BadParameter, legs_of, price_of, row_of, some, terms_of
 
 TOKEN, ACCOUNT = "stub-token", "VA000000"
+#: Requests in a minute, of which the headers tell what is left.
+ALLOWED, _MINUTE = 120, 60.0
 
 ZONE = ZoneInfo("America/New_York")
 _PRICES = {"price": "limit_price", "stop": "stop_price"}
@@ -36,7 +40,7 @@ class Group(NamedTuple):
 
 
 class TradierStub(Stub):
-    """``limits`` counts requests for the rate limit's headers; ``orders_hidden`` lists none, as on the next day."""
+    """``orders_hidden`` lists none, as on the next day."""
 
     def __init__(self, book: Book | None = None) -> None:
         super().__init__(book or Book(unique_client_ids=False))
@@ -52,7 +56,7 @@ class TradierStub(Stub):
         self._words_of: dict[str, tuple[str, str]] = {}
         self._groups: dict[int, Group] = {}
         self._sessions: set[str] = set()
-        self._requests = 0
+        self._requests: deque[float] = deque()
         account = f"/v1/accounts/{ACCOUNT}"
         routes = self.app.router
         routes.add_post(f"{account}/orders", self._checked(self._submit))
@@ -75,21 +79,28 @@ class TradierStub(Stub):
                 return web.json_response({"fault": {"faultstring": "Invalid Access Token"}}, status=401)
             if request.headers.get("Accept") != "application/json":
                 return web.Response(text="<xml/>", content_type="application/xml")
-            self._requests += 1
+            limits = self._count()
             try:
                 answer = await handler(request)
             except BadParameter as error:
                 answer = web.Response(text=str(error), status=400)
             except Refused as refusal:
                 answer = self._refused(refusal)
-            answer.headers["X-Ratelimit-Allowed"] = "120"
-            answer.headers["X-Ratelimit-Used"] = str(self._requests)
-            answer.headers["X-Ratelimit-Available"] = str(max(120 - self._requests, 0))
-            expiry = datetime.now(UTC) + timedelta(minutes=1)
-            answer.headers["X-Ratelimit-Expiry"] = str(int(expiry.timestamp() * 1000))
+            answer.headers.update(limits)
             return answer
 
         return checked
+
+    def _count(self) -> dict[str, str]:
+        """Count a request; what the answer says of those of the last minute."""
+        now = time.time()
+        while self._requests and now - self._requests[0] >= _MINUTE:
+            self._requests.popleft()
+        self._requests.append(now)
+        used = len(self._requests)
+        expiry = str(int((self._requests[0] + _MINUTE) * 1000))
+        figures = {"Allowed": ALLOWED, "Used": used, "Available": max(ALLOWED - used, 0), "Expiry": expiry}
+        return {f"X-Ratelimit-{name}": str(figure) for name, figure in figures.items()}
 
     def _refused(self, refusal: Refused) -> web.Response:
         if refusal.code == "not_found":
