@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from risk.alert_models import Alert, AlertDelivery, HeartbeatState, Severity
 from risk.alerts import channels
@@ -67,9 +67,10 @@ def _page(found: QuerySet[Alert], limit: int) -> Row:
     return {"items": [alert_row(row) for row in rows[:limit]], "next": following}
 
 
-def open_count() -> int:
-    """How many alerts nobody has acknowledged."""
-    return Alert.objects.filter(acknowledged_at=None).count()
+def open_by_urgency() -> dict[str, int]:
+    """How many alerts nobody has acknowledged: ``all``, and those that are ``critical``."""
+    critical = Count("id", filter=Q(severity=Severity.CRITICAL))
+    return Alert.objects.filter(acknowledged_at=None).aggregate(all=Count("id"), critical=critical)
 
 
 def latest_open(count: int = 5) -> list[Row]:

@@ -12,8 +12,8 @@ register = template.Library()
 
 
 @register.simple_tag
-def open_alert_count() -> int:
-    return queries.open_count()
+def open_alerts() -> dict[str, int]:
+    return queries.open_by_urgency()
 
 
 @register.simple_tag

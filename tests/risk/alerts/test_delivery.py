@@ -92,7 +92,7 @@ def test_nobody_is_told_again_of_what_a_person_has_seen(hook, operator):
     hook.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
     deliver_due(PATIENCE)
     assert len(hook.calls) == 1
-    assert queries.open_count() == 0
+    assert queries.open_by_urgency()["all"] == 0
 
 
 @pytest.mark.parametrize("answer", [b"\0\xffgarbage\r\n\r\n", b"", b"HTTP/1.1 302 No\r\nLocation: /there\r\n\r\n"])
@@ -178,7 +178,7 @@ def test_a_test_says_of_each_channel_what_happened(hook, slack, settings, operat
     settings.ALERT_SLACK_URL = f"http://127.0.0.1:{closed_port()}/services/canary"
     [gone] = actions.test(operator, "slack")
     assert gone["detail"] == "cannot be reached, or does not speak HTTP"
-    assert queries.open_count() == 0
+    assert queries.open_by_urgency()["all"] == 0
     all_due()
     assert deliver_due(PATIENCE) == 0, "a test that failed is not tried again"
     shown = {row["name"]: row for row in queries.channel_rows()}
