@@ -28,7 +28,9 @@ _PLACES_OF_LITTLE: Final = 8
 #: What a state asks of the person who reads it: nothing, a look, or a hand.
 _CALM = frozenset({"completed", "stopped", "filled", "cancelled", "expired", "replaced"})
 _BUSY = frozenset({"queued", "starting", "running", "draining", "accepted", "submitted", "intended", "initialized"})
-_LOOK = frozenset({"reducing", "blocked", "interrupted", "halted", "partially_filled", "pending_cancel", "denied"})
+_LOOK = frozenset(
+    {"reducing", "blocked", "interrupted", "halted", "killed", "partially_filled", "pending_cancel", "denied"}
+)
 _TONES = {**dict.fromkeys(_CALM, "calm"), **dict.fromkeys(_BUSY, "busy"), **dict.fromkeys(_LOOK, "look")}
 
 _KINDS: Final = {
