@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,11 +80,11 @@ class Rig:
             [newest] = server.xrevrange(stream.key_of(UUID(run_id)), count=1)
         return int(newest[0].split(b"-")[0])
 
-    def open_orders(self) -> int:
-        """How many orders of the test's runs are open in the ledger."""
+    def open_orders(self, *runs: str) -> int:
+        """How many orders of these runs, by default of all of the test, are open in the ledger."""
         query = "SELECT count(*) FROM orders WHERE run_id = ANY(%s) AND status = ANY(%s)"
         with self.database() as database:
-            row = database.execute(query, [[UUID(run_id) for run_id in self.runs], list(OPEN)]).fetchone()
+            row = database.execute(query, [[UUID(run_id) for run_id in runs or self.runs], list(OPEN)]).fetchone()
         assert row is not None
         return int(row[0])
 
@@ -130,8 +130,14 @@ class Rig:
         eventually(lambda: not file.exists(), seconds)
 
     def stop(self, run_id: str) -> None:
+        """Stop a run, and wait until it is known what became of its orders."""
         assert self.client.post(f"/paper/stop/{self.row(run_id, 'task_id')}").ok
-        self.comes_to(run_id, *ENDED)
+        self._rests(run_id, *ENDED)
+
+    def _rests(self, run_id: str, *statuses: str) -> None:
+        """What a run that has ended left in doubt, the guard asks the venue about."""
+        self.comes_to(run_id, *statuses)
+        eventually(lambda: not self.open_orders(run_id), 60)
 
     def owner(self, run_id: str) -> int:
         return int(self.row(run_id, "owner").rpartition(":")[2])
@@ -151,7 +157,7 @@ class Rig:
         for run_id in runs:
             self.client.post(f"/paper/stop/{self.row(run_id, 'task_id')}")
         for run_id in runs:
-            self.comes_to(run_id, *ENDED, "interrupted")
+            self._rests(run_id, *ENDED, "interrupted")
         self._close_breaker()
 
     def _close_breaker(self) -> None:
@@ -168,9 +174,10 @@ class Rig:
 
 
 @contextmanager
-def rig(room: int | None = None, **extra: str) -> Iterator[Rig]:
-    """A whole stack in a folder of its own, which goes with it; the database has ``room`` in MB where that is given,
-    which only root can arrange; ``extra`` are more variables of the stack's environment."""
+def rig(at: Venue | None = None, room: int | None = None, **extra: str) -> Iterator[Rig]:
+    """A whole stack in a folder of its own, which goes with it, that trades ``at`` a venue, by default one of its own;
+    the database has ``room`` in MB where that is given, which only root can arrange; ``extra`` are more variables of
+    the stack's environment."""
     folder = Path(tempfile.mkdtemp(prefix="as-faults-"))
     reaper.watch(folder / "servers")
     failpoints = folder / "failpoints"
@@ -179,7 +186,7 @@ def rig(room: int | None = None, **extra: str) -> Iterator[Rig]:
     folder.chmod(0o711)
     paths = StackPaths(folder / "servers")
     try:
-        with disk(paths.var, room), servers(paths), venue(folder) as place:
+        with disk(paths.var, room), servers(paths), venue(folder) if at is None else nullcontext(at) as place:
             database, redis = Proxy(f"{paths.postgres_sockets}/.s.PGSQL.5432"), Proxy(str(paths.redis_socket))
             environment = {
                 "DATABASE_URL": _through(paths, database),
