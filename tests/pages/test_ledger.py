@@ -178,3 +178,22 @@ def test_its_queries_do_not_grow_with_the_rows(
 
 def test_a_viewer_may_read_it(viewer: Client) -> None:
     assert viewer.get(URL).status_code == 200
+
+
+@pytest.mark.parametrize(("asked", "symbols"), CHOICES)
+def test_the_api_adds_up_what_the_page_does(operator: Client, asked: dict[str, str], symbols: list[str]) -> None:
+    three_runs()
+    asked = {"search" if name == "run" else name: value for name, value in asked.items()}
+    answer = operator.get("/ledger/totals", {"table": "fills", "status": "filled", **asked}).json()
+    assert sum(one["count"] for one in answer["items"]) == len(symbols)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_api_gives_both_forms_of_file_by_the_filters_of_the_page(operator: Client) -> None:
+    three_runs()
+    asked = {"table": "fills", "account": "synthetic", "side": "buy"}
+    table = pq.read_table(io.BytesIO(operator.get("/ledger/export", {**asked, "format": "parquet"}).content))
+    assert sorted(table.column("symbol").to_pylist()) == ["BAC", "SPY"]
+    only = operator.get("/ledger/export", {**asked, "search": "alph", "format": "parquet"}).content
+    assert pq.read_table(io.BytesIO(only)).column("symbol").to_pylist() == ["SPY"]
+    assert operator.get("/ledger/export", {"account": "made-up"}).status_code == 422

@@ -142,7 +142,8 @@ BOOKS: Final[Mapping[str, Book]] = {
 
 def found(table: str, wanted: Wanted) -> QuerySet[Any]:
     book = BOOKS[table]
-    result: QuerySet[Any] = book.model.objects.filter(**wanted.chosen, **wanted.of_account("run__"))
+    columns = {name: value for name, value in wanted.chosen.items() if name in book.choices}
+    result: QuerySet[Any] = book.model.objects.filter(**columns, **wanted.of_account("run__"))
     if wanted.one_run:
         result = result.filter(run=wanted.one_run)
     elif wanted.run:
