@@ -12,7 +12,7 @@ import numpy.typing as npt
 from django.db import connection
 from redis.exceptions import RedisError
 
-from trading import frames, rows
+from trading import frames
 from trading.engine.bars import Bar
 from trading.engine.records import plain
 from trading.ledger import read_curve
@@ -31,6 +31,10 @@ FRAMES: Final = 500
 MARKED_FILLS: Final = 500
 MARKED_ORDERS: Final = 300
 
+_OF_ORDERS: Final = (
+    *("id", "created_at", "symbol", "side", "qty", "time_in_force", "limit_price", "stop_price"),
+    *("trail_amount", "trail_percent", "status", "signal", "reason"),
+)
 #: Seconds since the epoch, and a value.
 Points = list[tuple[float, float]]
 #: Of a bar, by name.
@@ -145,36 +149,37 @@ def _shown(run_id: UUID) -> Iterator[tuple[str, Figures]]:
 
 def fills_of(run_id: UUID, symbols: Sequence[str]) -> list[dict[str, Any]]:
     """The newest fills in these symbols, oldest first, to be marked on their bars."""
-    found = Fill.objects.filter(run=run_id, symbol__in=symbols).order_by("-filled_at", "-id")[:MARKED_FILLS]
+    found = Fill.objects.filter(run=run_id, symbol__in=symbols).order_by("-filled_at", "-id")
+    columns = found.values_list("venue_execution_id", "filled_at", "symbol", "side", "qty", "price")
     return [
         {
-            "id": fill.venue_execution_id,
-            "time": fill.filled_at.timestamp(),
-            "symbol": fill.symbol,
-            "side": fill.side,
-            "qty": plain(fill.qty),
-            "price": float(fill.price),
+            "id": execution_id,
+            "time": filled_at.timestamp(),
+            "symbol": symbol,
+            "side": side,
+            "qty": plain(qty),
+            "price": float(price),
         }
-        for fill in reversed(found)
+        for execution_id, filled_at, symbol, side, qty, price in reversed(columns[:MARKED_FILLS])
     ]
 
 
 def orders_of(run_id: UUID, symbols: Sequence[str]) -> list[dict[str, Any]]:
-    """The newest orders in these symbols, oldest first: ``price`` is the limit or else the stop, None of a market
-    order; ``signal`` and ``reason`` are why there is such an order, ``status`` what has become of it."""
-    found = Order.objects.filter(run=run_id, symbol__in=symbols).order_by("-created_at", "-id")[:MARKED_ORDERS]
+    """The newest orders in these symbols, oldest first: ``price`` is the limit or else the stop, None of an order
+    without either; ``signal`` and ``reason`` are why there is such an order, ``status`` what has become of it."""
+    found = Order.objects.filter(run=run_id, symbol__in=symbols).order_by("-created_at", "-id")
     return [
         {
-            "id": order.id,
-            "time": order.created_at.timestamp(),
-            "symbol": order.symbol,
-            "side": order.side,
-            "qty": plain(order.qty),
-            "price": None if (price := order.limit_price or order.stop_price) is None else float(price),
-            "terms": terms(rows.order_row(order)),
-            "status": order.status,
-            "signal": order.signal,
-            "reason": order.reason,
+            "id": order["id"],
+            "time": order["created_at"].timestamp(),
+            "symbol": order["symbol"],
+            "side": order["side"],
+            "qty": plain(order["qty"]),
+            "price": None if (price := order["limit_price"] or order["stop_price"]) is None else float(price),
+            "terms": terms(order),
+            "status": order["status"],
+            "signal": order["signal"],
+            "reason": order["reason"],
         }
-        for order in reversed(found)
+        for order in reversed(found.values(*_OF_ORDERS)[:MARKED_ORDERS])
     ]

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from access.principals import cli_principal
 from tests.pages.builders import buys, session
@@ -17,8 +18,8 @@ from tests.trading.market import recipe, replay, write_bars
 from trading import actions
 from trading.engine.orders import Side
 from trading.models import Fill, Run
-from trading.tearsheet import listing
-from trading.tearsheet.reading import trades_of
+from trading.tearsheet import listing, reading
+from trading.tearsheet.reading import sheet_of, trades_of
 from trading.tearsheet.report import report
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,3 +150,50 @@ def test_a_session_that_goes_on_is_measured_as_it_stands(operator: Client) -> No
 
 def test_a_session_before_its_first_bar_says_when_to_look_again(operator: Client) -> None:
     assert "No bar yet" in page(operator, f"{session().run.pk}/")
+
+
+def test_of_many_fills_the_round_trips_within_the_newest_are_listed(
+    run: Run, operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, most = list(trades_of(run)), run.num_fills // 2
+    first = list(reading._fills(run.pk))[-most]
+    monkeypatch.setattr(reading, "MOST_FILLS", most)
+    reading._remembered.cache_clear()
+    listed = list(trades_of(run))
+    reading._remembered.cache_clear()
+    assert 0 < len(listed) < len(whole)
+    assert [trade for trade in whole if trade.entry_time > first.time] == [
+        trade for trade in listed if trade.entry_time > first.time
+    ]
+    assert all(trade in whole for trade in listed)
+    assert "Those within the newest" in page(operator, f"{run.pk}/trades/")
+
+
+def test_of_a_session_with_many_fills_money_is_whole_and_round_trips_are_of_the_newest(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = dict(run.metrics)
+    run.metrics = {}
+    whole = reading.metrics_of(run)
+    assert whole["trades"] == recorded["trades"]
+    monkeypatch.setattr(reading, "MOST_FILLS", run.num_fills // 2)
+    reading._remembered.cache_clear()
+    reading._measured.clear()
+    partial = reading.metrics_of(run)
+    reading._remembered.cache_clear()
+    reading._measured.clear()
+    assert partial["partial"]
+    assert 0 < partial["trades"] < whole["trades"]
+    for name in ("fees", "sharpe", "max_drawdown", "total_return"):
+        assert partial[name] == whole[name]
+    assert partial["turnover"] == pytest.approx(whole["turnover"])
+
+
+def test_how_results_are_spread_is_recorded_so_that_no_fill_is_read_for_it(
+    run: Run, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    reckoned = reading.spread([float(trade.pnl) for trade in trades_of(run)])
+    with django_assert_max_num_queries(1):
+        sheet = sheet_of(run)
+    assert sheet is not None
+    assert sheet.results == reckoned

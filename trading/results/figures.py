@@ -10,15 +10,12 @@ from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from trading.engine.exact import exact
 from trading.engine.records import plain
 from trading.metrics import TRADING_DAYS, daily_levels, drawdowns, performance
+from trading.results.periods import Floats, Ints, spread
 from trading.results.trades import Execution, Trade, multiplier_of, round_trips
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 _NANOS_PER_DAY: Final = 86_400_000_000_000
 _NOTHING: Final = Decimal(0)
@@ -30,15 +27,19 @@ def figures_of(
     """All figures of a run: ``times`` (n) in nanoseconds, ascending, ``equity`` (n) at each, ``fills`` as booked.
 
     Those of `trading.metrics.performance`, `curve_figures` and `trade_figures`, ready for JSON. ``slippage`` is what
-    fills have cost beyond the prices before slippage, None where the venue cannot tell.
+    fills have cost beyond the prices before slippage, None where the venue cannot tell; ``results`` is how the results
+    of round trips are spread, as ``[low, high, count]``.
     """
     paid = None if slippage is None else plain(slippage)
+    trades = round_trips(fills)
+    results = spread([float(trade.pnl) for trade in trades])
     return {
         **performance(times, equity, starting_cash),
         **curve_figures(times, equity, starting_cash),
-        **trade_figures(round_trips(fills)),
+        **trade_figures(trades),
         **trading_figures(times, equity, fills),
         "slippage": paid,
+        "results": [[one.low, one.high, one.count] for one in results],
     }
 
 

@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from trading.metrics import daily_levels
-from trading.results.figures import Floats, Ints
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 _NANOS_PER_SECOND: Final = 1_000_000_000
 _MOST_BINS: Final = 31

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from trading import frames, queries
 from trading.models import Mode, Position, Run
-from trading.tearsheet.reading import Sheet, sheet_of, trades_of
+from trading.tearsheet.reading import Sheet, lists_all, sheet_of, trades_of
 from trading.tearsheet.svg import histogram
 from trading.templatetags.figures import money, percent
 
@@ -34,7 +34,7 @@ def sheet_page(run: Run, trades_page: str | None = None) -> dict[str, Any]:
         "symbols": symbols_of(run) if sheet else [],
     }
     if sheet is not None:
-        context |= {"trades": trades_page_of(run, trades_page), **drawn(sheet)}
+        context |= {"trades": trades_page_of(run, trades_page), "lists_all": lists_all(run), **drawn(sheet)}
     return context
 
 

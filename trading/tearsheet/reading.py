@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import numpy as np
+from django.db import connection
+from django.db.models import F, Sum
 
 from trading.engine.bars import to_nanos
+from trading.engine.orders import Side
+from trading.engine.records import plain
 from trading.ledger import read_curve
-from trading.metrics import daily_levels, drawdowns
-from trading.models import EquityCurve, EquityPoint, Fill, Run
+from trading.metrics import daily_levels, drawdowns, performance
+from trading.models import EquityCurve, Fill, Position, Run
 from trading.queries import ACTIVE
 from trading.results import Execution, Trade, figures_of, round_trips
-from trading.results.figures import Floats, Ints
-from trading.results.periods import Bin, Year, daily_returns, monthly, spread
+from trading.results.figures import curve_figures, trade_figures
+from trading.results.periods import Bin, Floats, Ints, Year, daily_returns, monthly, spread
+from trading.results.trades import multiplier_of
 from trading.tearsheet.figures import Group, grouped, with_excess
 
+# Microseconds since the epoch; in floats, for nothing is booked from them.
+_POINTS: Final = """
+    SELECT (extract(epoch FROM time) * 1000000)::bigint, equity::float8
+      FROM equity_points WHERE run_id = %s ORDER BY time
+"""
 #: A chart is no sharper for more points than a screen has columns.
 MOST_POINTS: Final = 1200
+#: Fills that round trips are listed of: matching a million takes half a minute, and nobody pages so far.
+MOST_FILLS: Final = 10_000
 _KEPT: Final = 16
+#: The time of what was held before the fills that are looked at.
+_BEFORE: Final = -1
+#: Figures that were reckoned here, by run.
+_measured: dict[UUID, dict[str, Any]] = {}
 
 
 class Curve(NamedTuple):
@@ -48,9 +65,11 @@ def curve_of(run: Run) -> Curve:
     kept = EquityCurve.objects.filter(pk=run.pk).first()
     if kept is not None:
         return Curve(*read_curve(kept.times, kept.equity))
-    points = EquityPoint.objects.filter(run=run).order_by("time").values_list("time", "equity")
-    rows = [(to_nanos(time), float(equity)) for time, equity in points.iterator(chunk_size=10_000)]
-    return Curve(np.array([time for time, _ in rows], np.int64), np.array([equity for _, equity in rows], np.float64))
+    with connection.cursor() as cursor:
+        cursor.execute(_POINTS, [run.pk])
+        points = cursor.fetchall()
+    times = np.fromiter((time for time, _ in points), np.int64, len(points))
+    return Curve(times * 1000, np.fromiter((equity for _, equity in points), np.float64, len(points)))
 
 
 def sheet_of(run: Run) -> Sheet | None:
@@ -59,37 +78,83 @@ def sheet_of(run: Run) -> Sheet | None:
     The figures of an ended backtest are those that it was recorded with; of any other run they are reckoned here, from
     what is booked so far.
     """
-    times, equity = curve_of(run)
-    if not len(times):
+    curve = curve_of(run)
+    if not len(curve.times):
         return None
-    cash = float(run.starting_cash)
-    trades = trades_of(run)
-    metrics = run.metrics if "trades" in run.metrics else figures_of(times, equity, cash, list(_fills(run.pk)))
+    cash, metrics = float(run.starting_cash), _metrics(run, curve)
     return Sheet(
         grouped(metrics),
         metrics,
-        monthly(times, equity, cash),
-        spread(daily_returns(times, equity, cash)),
-        spread([float(trade.pnl) for trade in trades]),
-        int(times[0]),
-        int(times[-1]),
-        daily_levels(times, equity, cash)[2],
+        monthly(*curve, cash),
+        spread(daily_returns(*curve, cash)),
+        _results(run, metrics),
+        int(curve.times[0]),
+        int(curve.times[-1]),
+        daily_levels(*curve, cash)[2],
     )
 
 
 def metrics_of(run: Run) -> dict[str, Any]:
-    """All figures of a run: as it was recorded with, or reckoned from what is booked so far."""
+    """All figures of a run: as it was recorded with, or reckoned from what is booked so far; empty without any."""
     if "trades" in run.metrics:
         return with_excess(run.metrics)
-    times, equity = curve_of(run)
-    if not len(times):
-        return {}
-    return with_excess(figures_of(times, equity, float(run.starting_cash), list(_fills(run.pk))))
+    curve = curve_of(run)
+    return with_excess(_metrics(run, curve)) if len(curve.times) else {}
+
+
+def _metrics(run: Run, curve: Curve) -> dict[str, Any]:
+    if "trades" in run.metrics:
+        return run.metrics
+    known = _measured.get(run.pk)
+    if known is None:
+        cash = float(run.starting_cash)
+        known = figures_of(*curve, cash, list(_fills(run.pk))) if lists_all(run) else _of_newest(run, curve)
+        if run.status not in ACTIVE:
+            # What has ended changes no more.
+            _measured[run.pk] = known
+            while len(_measured) > _KEPT:
+                _measured.pop(next(iter(_measured)), None)
+    return known
+
+
+def _of_newest(run: Run, curve: Curve) -> dict[str, Any]:
+    """As `figures_of`, those of trades within the newest fills alone (``partial``) and without the exposure, for which
+    every fill would have to be read."""
+    cash, trades = float(run.starting_cash), trades_of(run)
+    fees, value = Decimal(0), Decimal(0)
+    by_symbol = Fill.objects.filter(run=run).order_by().values_list("symbol")
+    for symbol, paid, traded in by_symbol.annotate(paid=Sum("fee"), traded=Sum(F("qty") * F("price"))):
+        fees += paid
+        value += traded * multiplier_of(symbol)
+    average = float(curve.equity.mean())
+    return {
+        **performance(*curve, cash),
+        **curve_figures(*curve, cash),
+        **trade_figures(trades),
+        "exposure": None,
+        "turnover": float(value) / average if average > 0 else None,
+        "fees": plain(fees),
+        "slippage": None,
+        "partial": True,
+    }
+
+
+def _results(run: Run, metrics: Mapping[str, Any]) -> list[Bin]:
+    recorded = metrics.get("results")
+    if recorded is not None:
+        return [Bin(*one) for one in recorded]
+    return spread([float(trade.pnl) for trade in trades_of(run)])
 
 
 def trades_of(run: Run) -> Sequence[Trade]:
-    """The round trips of a run, in order of their exits. An ended run's never change, and are remembered."""
+    """The round trips within the newest `MOST_FILLS` fills of a run, in order of their exits. An ended run's never
+    change, and are remembered."""
     return _matched(run.pk) if run.status in ACTIVE else _remembered(run.pk)
+
+
+def lists_all(run: Run) -> bool:
+    """Whether `trades_of` it are all that there are."""
+    return run.num_fills <= MOST_FILLS
 
 
 @lru_cache(maxsize=_KEPT)
@@ -98,14 +163,34 @@ def _remembered(run_id: UUID) -> Sequence[Trade]:
 
 
 def _matched(run_id: UUID) -> Sequence[Trade]:
-    return round_trips(_fills(run_id))
+    newest = list(_fills(run_id, MOST_FILLS))
+    if len(newest) < MOST_FILLS:
+        return round_trips(newest)
+    # What was held before is closed first, and is no round trip of these fills.
+    trades = round_trips([*_held_before(run_id, newest), *newest])
+    return [trade for trade in trades if trade.entry_time != _BEFORE]
 
 
-def _fills(run_id: UUID) -> Iterator[Execution]:
-    found = Fill.objects.filter(run=run_id).order_by("seq")
-    columns = found.values_list("filled_at", "symbol", "side", "qty", "price", "fee")
-    for filled_at, symbol, side, qty, price, fee in columns.iterator(chunk_size=10_000):
-        yield Execution(to_nanos(filled_at), symbol, side, qty, price, fee)
+def _held_before(run_id: UUID, fills: Sequence[Execution]) -> Iterator[Execution]:
+    """What is held now less what these fills came to, as if it had been bought or sold at once before them."""
+    held = dict(Position.objects.filter(run=run_id).values_list("symbol", "qty"))
+    for fill in fills:
+        held[fill.symbol] = held.get(fill.symbol, Decimal(0)) + (-fill.qty if fill.side == Side.BUY else fill.qty)
+    for symbol, qty in held.items():
+        if qty:
+            yield Execution(_BEFORE, symbol, Side.BUY if qty > 0 else Side.SELL, abs(qty), Decimal(1), Decimal(0))
+
+
+def _fills(run_id: UUID, newest: int | None = None) -> Iterator[Execution]:
+    """The fills of a run, or the newest of them, in the order in which they were booked."""
+    columns = Fill.objects.filter(run=run_id).values_list("filled_at", "symbol", "side", "qty", "price", "fee")
+    rows: Iterable[Any]
+    if newest is None:
+        rows = columns.order_by("seq").iterator(chunk_size=10_000)
+    else:
+        rows = reversed(columns.order_by("-seq")[:newest])
+    for filled_at, *rest in rows:
+        yield Execution(to_nanos(filled_at), *rest)
 
 
 def thinned(length: int, most: int = MOST_POINTS) -> Ints:

@@ -22,7 +22,7 @@ from trading.tearsheet.svg import Line, Mark, time_chart
 from trading.templatetags.figures import MINUS, price
 
 #: Of what may be many, how much the file shows.
-MOST_TRADES: Final = 1000
+MOST_TRADES: Final = 250
 MOST_SYMBOLS: Final = 8
 _STYLES: Final = ("tokens", "base", "bar", "pages", "figures", "sheet")
 
@@ -45,7 +45,7 @@ def report(run: Run) -> str:
         "charts": _charts(run),
         "prices": list(_prices(run)),
         "trades": list(reversed(trades[-MOST_TRADES:])),
-        "left_out": max(0, len(trades) - MOST_TRADES),
+        "left_out": max(0, (sheet.metrics.get("trades") or len(trades)) - MOST_TRADES),
         "recipe": as_yaml(run.recipe),
         "now": timezone.now(),
     }

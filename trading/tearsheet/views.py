@@ -19,7 +19,7 @@ from trading.rendering import rendered, run_or_404
 from trading.tearsheet import comparing, listing
 from trading.tearsheet.candles import NoPrices, prices_of
 from trading.tearsheet.page import sheet_page, trades_page_of
-from trading.tearsheet.reading import lines_of
+from trading.tearsheet.reading import lines_of, lists_all
 from trading.tearsheet.report import NoFigures, file_name, report
 
 _render = partial(rendered, "tearsheet")
@@ -74,7 +74,8 @@ def _compared(request: HttpRequest) -> list[Run]:
 @page("read")
 def trades(request: HttpRequest, run_id: UUID) -> HttpResponse:
     run = run_or_404(run_id)
-    context = {"run": queries.run_row(run), "trades": trades_page_of(run, request.GET.get("page"))}
+    listed = trades_page_of(run, request.GET.get("page"))
+    context = {"run": queries.run_row(run), "trades": listed, "lists_all": lists_all(run)}
     return _render(request, "trades", context)
 
 
