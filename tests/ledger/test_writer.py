@@ -203,3 +203,24 @@ def test_a_forked_child_has_a_writer_of_its_own():
     if child == 0:
         os._exit(0 if ledger.writer() is not parent else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_writer_that_is_frozen_amid_an_append_does_not_keep_its_run_from_the_next_owner(writer, monkeypatch):
+    run, frozen, woken = new_run(), threading.Event(), threading.Event()
+    write = appending.tables.write
+
+    def freeze(together, changes):
+        write(together, changes)
+        frozen.set()
+        woken.wait(10)
+
+    monkeypatch.setattr(writing, "TRANSACTION_SECONDS", 0.5)
+    monkeypatch.setattr(appending.tables, "write", freeze)
+    written = writer.append(ledger.Append(run.id, None, [Trading(run).status("running")]))
+    assert frozen.wait(10)
+    with connect(autocommit=True) as database:
+        database.execute("SET statement_timeout = '5s'")
+        database.execute("UPDATE runs SET fencing_token = fencing_token + 1 WHERE id = %s", [run.id])
+    woken.set()
+    assert written.result(10) == 1
+    assert seqs(run) == [1]

@@ -33,8 +33,11 @@ SHORTEST_PAUSE: Final = 0.002
 LONGEST_PAUSE: Final = 0.25
 #: Appends that are to come together have come once none was added for so long.
 GATHER_PAUSE: Final = 0.008
-#: A process that is frozen amid a transaction must not keep its runs from a new owner for longer than this.
+#: A process that is frozen amid a transaction must not keep its runs from a new owner. Amid statements that are sent in
+#: one go it is not idle to PostgreSQL, which bounds the whole transaction from its version 17 on.
 SESSION_OPTIONS: Final = "-c idle_in_transaction_session_timeout=2000 -c statement_timeout=30000 -c lock_timeout=2000"
+BOUNDS_TRANSACTIONS: Final = 170000
+TRANSACTION_SECONDS = 5.0
 
 #: Errors of the database itself, not of what was written.
 AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
@@ -194,6 +197,8 @@ class LedgerWriter:
         if self._database is None or self._database.closed:
             dsn = make_conninfo(self._dsn, application_name=NAME, options=SESSION_OPTIONS)
             self._database = psycopg.connect(dsn, autocommit=True)
+            if self._database.info.server_version >= BOUNDS_TRANSACTIONS:
+                self._database.execute(f"SET transaction_timeout = '{TRANSACTION_SECONDS:g}s'")
             if self._away:
                 log.warning("the ledger's database is back; %d appends waited for it", len(self._queue))
                 self._away = False
