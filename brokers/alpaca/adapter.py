@@ -12,11 +12,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from brokers.addresses import check_paper
-from brokers.alpaca import mapping
+from brokers.alpaca import mapping, pages
 from brokers.alpaca.terms import DUPLICATE_ID, HINT, NOT_FOUND, Refusal
 from brokers.base import STARTING_CASH, Recalled, VenueAccount, VenueClock, VenueFill, VenuePosition
 from brokers.known_orders import KnownOrders
-from brokers.listing import Unreadable, listed
+from brokers.listing import Unreadable
 from brokers.pacing import RateLimit
 from brokers.reading import read
 from brokers.sightings import VenueOrder
@@ -39,9 +39,6 @@ CALLS_PER_MINUTE: Final = 200
 _FIRST_EVENTS_SECONDS: Final = 15.0
 #: Without a good look at the venue's list for so long, its word on orders counts as missing.
 STALE_SECONDS: Final = 5.0
-#: The most that Alpaca lists at once of orders and of account activities.
-_MOST_ORDERS: Final = 500
-_PAGE: Final = 100
 #: How often an order whose answer was lost is looked for before it is called unknown, and the pause between.
 _LOOKS: Final = 3
 _LOOK_SECONDS: Final = 0.3
@@ -214,7 +211,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
     # The venue's books.
 
     def query_open_orders(self) -> list[VenueOrder]:
-        return [order for order in self._listed({"status": "open"}, urgent=True) if not order.is_over]
+        return [order for order in pages.orders(self._call, {"status": "open"}, urgent=True) if not order.is_over]
 
     def query_order(self, order: OrderRecord) -> VenueOrder | None:
         try:
@@ -228,19 +225,10 @@ class AlpacaBrokerage(ThreadedBrokerage):
 
     def query_orders(self, since: int | None = None) -> list[VenueOrder]:
         after = {} if since is None else {"after": mapping.instant(since)}
-        return self._listed({"status": "all", **after}, urgent=True)
+        return pages.orders(self._call, {"status": "all", **after}, urgent=True)
 
     def query_fills(self, since: int) -> list[VenueFill]:
-        """Alpaca's account activities, which name an order's execution by the quantity that it reached, as the order's
-        own progress does."""
-        found: list[VenueFill] = []
-        query = {"after": mapping.instant(since), "direction": "asc", "page_size": _PAGE}
-        while True:
-            rows = self._call("GET", "/account/activities/FILL", query, urgent=True)
-            found += read(self.venue, lambda page: [mapping.fill_of(row) for row in page], rows)
-            if len(rows) < _PAGE:
-                return found
-            query["page_token"] = rows[-1]["id"]
+        return pages.fills(self._call, since)
 
     def query_positions(self) -> list[VenuePosition]:
         rows = self._call("GET", "/positions")
@@ -272,7 +260,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
         trouble: Unreadable | None = None
         for query in ({"status": "open"}, {"status": "all", "after": mapping.instant(self._since)}):
             try:
-                shown += self._listed(query)
+                shown += pages.orders(self._call, query)
             except Unreadable as error:
                 shown += error.shown
                 trouble = error
@@ -284,18 +272,6 @@ class AlpacaBrokerage(ThreadedBrokerage):
                 self._look(venue_order_id)
         self._since = max(self._since, max((one.time for one in shown), default=0) - _LISTED_LATE)
         self._seen_at = time.monotonic()
-
-    def _listed(self, query: dict[str, Any], urgent: bool = False) -> list[VenueOrder]:
-        """Every order that the query finds, page by page, oldest first."""
-        wanted = {**query, "limit": _MOST_ORDERS, "nested": "true", "direction": "asc"}
-        found: dict[str, Any] = {}
-        while True:
-            rows = self._call("GET", "/orders", wanted, urgent=urgent)
-            known = len(found)
-            found |= read(self.venue, lambda page: {str(row["id"]): row for row in mapping.rows_of(page)}, rows)
-            if len(rows) < _MOST_ORDERS or len(found) == known:
-                return listed(self.venue, found.values(), mapping.order_of)
-            wanted["after"] = read(self.venue, lambda page: page[-1]["submitted_at"], rows)
 
     def _keep_polling(self) -> None:
         while not self._closing.wait(self._poll_seconds):

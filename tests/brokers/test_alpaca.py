@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from brokers.alpaca import adapter
+from brokers.alpaca import pages
 from tests.brokers.contract import BrokerageContract, limit, order
 from tests.brokers.places import Alpaca
 from tests.risk.waiting import eventually
@@ -120,8 +120,8 @@ def test_repeated_and_reordered_events_are_told_once(venue, fault):
 
 
 def test_lists_are_read_to_their_last_page(venue, monkeypatch):
-    monkeypatch.setattr(adapter, "_MOST_ORDERS", 2)
-    monkeypatch.setattr(adapter, "_PAGE", 2)
+    monkeypatch.setattr(pages, "MOST_ORDERS", 2)
+    monkeypatch.setattr(pages, "MOST_FILLS", 2)
     since = time.time_ns() - 1_000_000_000
     orders = [order(qty="1") for _ in range(5)]
     for one in orders:

@@ -8,93 +8,39 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.venues import market
 from tests.venues import tws_messages as messages
-from tests.venues.book import OPEN, ZERO, Book, Event, Order, Refused, Terms
+from tests.venues.book import OPEN, Book, Event, Order, Refused, Terms
 from tests.venues.faults import Fault, Faults
 from tests.venues.journal import Journal
+from tests.venues.tws_account import AccountData
+from tests.venues.tws_client import Client
 from tests.venues.tws_market import MarketData
-from tests.venues.tws_messages import ACCOUNT, VERSION, Placed
+from tests.venues.tws_messages import ACCOUNT, Placed
 
 T = TypeVar("T")
 
 TYPES = {"MKT": "market", "LMT": "limit", "STP": "stop", "STP LMT": "stop_limit", "TRAIL": "trailing_stop"}
 TYPES |= {"MOC": "market", "LOC": "limit"}
-EVENT_FAULTS = (Fault.LOSE_EVENT, Fault.DUPLICATE_EVENT, Fault.REORDER_EVENTS, Fault.DROP_STREAM)
 
 
-class Client:
-    """One connection."""
-
-    def __init__(self, stub: TwsStub, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.stub = stub
-        self.id = -1
-        self.bars: dict[str, str] = {}
-        self.ticks: dict[str, str] = {}
-        self._reader = reader
-        self._writer = writer
-        self._held: list[tuple[Any, ...]] = []
-
-    def send(self, *fields: Any) -> None:
-        text = "".join(f"{field}\0" for field in fields).encode()
-        self._writer.write(struct.pack(">I", len(text)) + text)
-
-    def tell(self, *messages_: tuple[Any, ...]) -> None:
-        """Send what belongs to one event of an order, spoiled as planned."""
-        plan = self.stub.faults.take(*EVENT_FAULTS)
-        if plan is not None and plan.fault is Fault.LOSE_EVENT:
-            return
-        if plan is not None and plan.fault is Fault.DROP_STREAM:
-            self.drop()
-            return
-        if plan is not None and plan.fault is Fault.REORDER_EVENTS:
-            self._held = list(messages_)
-            return
-        twice = 2 if plan is not None else 1
-        for fields in [*messages_ * twice, *self._held]:
-            self.send(*fields)
-        self._held = []
-
-    def drop(self) -> None:
-        self._writer.transport.abort()
-
-    async def serve(self) -> None:
-        try:
-            await self._reader.readexactly(4)
-            await self._frame()
-            self.send(VERSION, f"{datetime.now(UTC):%Y%m%d %H:%M:%S} UTC")
-            while True:
-                fields = (await self._frame()).decode().split("\0")[:-1]
-                self.stub.hear(self, fields)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            self.stub.clients.discard(self)
-            self._writer.close()
-
-    async def _frame(self) -> bytes:
-        [length] = struct.unpack(">I", await self._reader.readexactly(4))
-        return await self._reader.readexactly(length)
-
-
-class TwsStub(MarketData):
+class TwsStub(MarketData, AccountData):
     """Orders are known by the client's own numbers; each also has a permanent one.
 
     Open orders go on working while no client is connected. A client hears of its own orders and executions alone.
     """
 
     def __init__(self, book: Book | None = None) -> None:
-        super().__init__()
+        MarketData.__init__(self)
+        AccountData.__init__(self)
         self.book = book or Book(unique_client_ids=False)
         self.faults = Faults()
         self.placed: dict[str, Placed] = {}
@@ -106,7 +52,6 @@ class TwsStub(MarketData):
         self.loop: asyncio.AbstractEventLoop | None = None
         self._next_id = 1
         self._waiting: list[tuple[Placed, Terms]] = []
-        self._executions: list[tuple[Placed, Event]] = []
         self.book.listeners.append(self._on_event)
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
@@ -179,49 +124,6 @@ class TwsStub(MarketData):
                 client.send(*messages.open_order(placed, order))
                 client.send(*messages.order_status(placed, order))
         client.send(53, 1)
-
-    def _on_99(self, client: Client, fields: list[str]) -> None:
-        """reqCompletedOrders: of all clients"""
-        for placed in self.placed.values():
-            order = self.book.orders.get(placed.book_id)
-            if order is not None and order.status not in OPEN:
-                client.send(*messages.completed_order(placed, order))
-        client.send(102)
-
-    def _on_61(self, client: Client, fields: list[str]) -> None:
-        for symbol, qty in self.book.positions.items():
-            if qty:
-                client.send(61, 3, ACCOUNT, *messages.contract(symbol), qty, self.book.costs[symbol] / qty)
-        client.send(62, 1)
-
-    def _account(self) -> dict[str, Decimal]:
-        value = sum((qty * self.book.last.get(one, ZERO) for one, qty in self.book.positions.items()), ZERO)
-        equity = self.book.cash + value
-        return {"TotalCashValue": self.book.cash, "NetLiquidation": equity, "BuyingPower": self.book.cash}
-
-    def _on_6(self, client: Client, fields: list[str]) -> None:
-        for tag, figure in self._account().items():
-            client.send(6, 2, tag, figure, "USD", ACCOUNT)
-        client.send(54, 1, ACCOUNT)
-
-    def _on_76(self, client: Client, fields: list[str]) -> None:
-        client.send(74, 1, fields[2])
-
-    def _on_62(self, client: Client, fields: list[str]) -> None:
-        for tag, figure in self._account().items():
-            client.send(63, 1, fields[2], f"DU{self.book.number}", tag, figure, "USD")
-        client.send(64, 1, fields[2])
-
-    def _on_7(self, client: Client, fields: list[str]) -> None:
-        """reqExecutions: the client's own, of today"""
-        for placed, event in self._executions:
-            if placed.client_id == client.id:
-                client.send(*messages.execution(int(fields[2]), placed, event))
-                client.send(*messages.commission(event.execution_id, self.commission))
-        client.send(55, 1, fields[2])
-
-    def _on_49(self, client: Client, fields: list[str]) -> None:
-        client.send(49, 1, int(datetime.now(UTC).timestamp()))
 
     def _on_4(self, client: Client, fields: list[str]) -> None:
         """cancelOrder"""
