@@ -11,12 +11,13 @@ from typing import Any, Final
 
 import msgspec
 import redis
+from django import forms
 from django.contrib.messages.constants import DEFAULT_TAGS
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_http_methods
 
 from access.auth import page
 from alphaswarm_site import heartbeat
@@ -67,12 +68,26 @@ def kept(username: str) -> list[Said] | None:
     return [msgspec.json.decode(one, type=Said) for one in found]
 
 
+class MissedForm(forms.Form):
+    missed = forms.IntegerField(min_value=1)
+    page = forms.RegexField(r"^/ui/[\w/-]*$", max_length=200)
+
+
 def _key(username: str) -> str:
     return f"said:{username}"
 
 
 @never_cache
-@require_GET
+@require_http_methods(["GET", "HEAD", "POST"])
 @page("read")
 def messages(request: HttpRequest) -> HttpResponse:
-    return render(request, "system/messages.html", {"kept": kept(request.user.get_username()), "most": KEPT})
+    """What pages have said; by POST a page tells how many frames it has ``missed``, which only it can know."""
+    username = request.user.get_username()
+    if request.method != "POST":
+        return render(request, "system/messages.html", {"kept": kept(username), "most": KEPT})
+    form = MissedForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(status=422)
+    told = form.cleaned_data
+    keep(username, Said(datetime.now(UTC), "warning", f"{told['missed']} frames were missed at {told['page']}."))
+    return HttpResponse(status=204)

@@ -7,6 +7,9 @@
   const REFRESH_EVERY = 700;
   const ARMED_FOR = 3000;
   const LOG_ROWS = 200;
+  // Frames that wait for the next picture at most; a page that is not looked at draws none.
+  const MOST_WAITING = 5000;
+  const HIDDEN_EVERY = 1000;
   const STATES = { live: "Live", connecting: "Connecting", lost: "Connection lost, trying again" };
 
   const all = (selector, root = document) => root.querySelectorAll(selector);
@@ -42,7 +45,7 @@
         if (frame.skipped) emit("missed", frame.skipped);
         this.seq = frame.seq;
       }
-      this.onFrame(frame);
+      arrived(this, frame);
     }
 
     closed(event) {
@@ -71,6 +74,24 @@
       this.state = state;
       showLinks();
     }
+  }
+
+  // However many frames come between two pictures, the page is changed once for all of them.
+  let waiting = [];
+
+  function arrived(link, frame) {
+    waiting.push([link, frame]);
+    if (waiting.length === 1) {
+      if (document.hidden) setTimeout(flush, HIDDEN_EVERY);
+      else requestAnimationFrame(flush);
+    } else if (waiting.length >= MOST_WAITING) flush();
+  }
+
+  function flush() {
+    const frames = waiting;
+    waiting = [];
+    for (const [link, frame] of frames) link.onFrame(frame);
+    log(frames.filter(([link]) => link.resumes).map(([, frame]) => frame));
   }
 
   const links = [];
@@ -109,15 +130,12 @@
 
   function takeRun(frame) {
     emit("frame", frame);
-    log(frame);
     if (!document.hidden) refresh();
   }
 
   const LOOK = new Set(["order.rejected", "risk.halted", "kill.engaged", "error", "connection.lost"]);
 
-  function log(frame) {
-    const list = document.querySelector("[data-log]");
-    if (!list || frame.stage === "bar.received" || frame.stage === "equity.update") return;
+  function logged(frame) {
     const row = document.createElement("li");
     const cells = [stamp(Date.parse(frame.timestamp)).time, frame.stage, frame.message].map((text) => {
       const cell = document.createElement("span");
@@ -128,14 +146,22 @@
     cells[1].className = "log__stage";
     if (LOOK.has(frame.stage)) row.className = "log--look";
     row.append(...cells);
-    list.prepend(row);
+    return row;
+  }
+
+  function log(frames) {
+    const list = document.querySelector("[data-log]");
+    const told = frames.filter(({ stage }) => stage !== "bar.received" && stage !== "equity.update");
+    if (!list || !told.length) return;
+    list.prepend(...told.slice(-LOG_ROWS).reverse().map(logged));
     while (list.children.length > LOG_ROWS) list.lastElementChild.remove();
     document.querySelector("[data-log-empty]")?.remove();
   }
 
   // The log of a run says where it was cut off.
   function noteLink(link, what, message) {
-    if (link.resumes) log({ stage: `connection.${what}`, timestamp: new Date(now()).toISOString(), message });
+    flush();
+    if (link.resumes) log([{ stage: `connection.${what}`, timestamp: new Date(now()).toISOString(), message }]);
   }
 
   // Ages and the clock, once a second. The server's clock counts, so that a wrong one here makes nothing stale.
@@ -238,9 +264,21 @@
     scrollTo({ top: 0 });
   }
 
+  // What the page itself has said is kept with the messages, too, in the server's words.
+  function keep(what) {
+    const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value;
+    const { said } = document.body.dataset;
+    if (!token || !said) return;
+    const body = new URLSearchParams({ ...what, page: location.pathname });
+    fetch(said, { method: "POST", body, headers: { "X-CSRFToken": token } }).catch(() => {});
+  }
+
   document.body.addEventListener("htmx:responseError", failed);
   document.body.addEventListener("htmx:sendError", failed);
-  document.body.addEventListener("missed", (event) => tell(`${event.detail} frames were missed; the tables are whole.`));
+  document.body.addEventListener("missed", ({ detail: missed }) => {
+    tell(`${missed} frames were missed; the tables are whole.`);
+    keep({ missed });
+  });
   document.body.addEventListener("back", refresh);
   document.body.addEventListener("lost", ({ detail: link }) => noteLink(link, "lost", "what is told from here on comes later"));
   document.body.addEventListener("back", ({ detail: link }) => {

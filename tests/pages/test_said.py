@@ -33,3 +33,10 @@ def test_the_last_fifty_are_kept_newest_first() -> None:
     kept = said.kept("reader")
     assert kept is not None
     assert [one.text for one in kept] == [f"message {number}" for number in range(said.KEPT + 2, 2, -1)]
+
+
+def test_how_many_frames_a_page_has_missed_is_found_again(operator: Client) -> None:
+    assert operator.post(URL, {"missed": 12, "page": "/ui/portfolio/"}).status_code == 204
+    assert "12 frames were missed at /ui/portfolio/." in operator.get(URL).content.decode()
+    for wrong in ({"missed": 0, "page": "/ui/"}, {"missed": 3, "page": "https://elsewhere.example/"}, {}):
+        assert operator.post(URL, wrong).status_code == 422
