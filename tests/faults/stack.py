@@ -158,6 +158,8 @@ class Rig:
             self.client.post(f"/paper/stop/{self.row(run_id, 'task_id')}")
         for run_id in runs:
             self._rests(run_id, *ENDED, "interrupted")
+        if OrderGate(self.stack.var / "gate").verdict() is not Verdict.OPEN:
+            self.release()
         self._close_breaker()
 
     def _close_breaker(self) -> None:

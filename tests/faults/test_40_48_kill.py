@@ -21,13 +21,6 @@ from tests.trading.test_end_to_end import eventually
 faults = pytest.mark.faults
 
 
-@pytest.fixture(autouse=True)
-def released(stack: Rig) -> Iterator[None]:
-    yield
-    stack.calm()
-    stack.release()
-
-
 def killed(stack: Rig, runs: list[str]) -> None:
     """Kill, and ask the oracle once every run has ended."""
     engaged = stack.engage()
