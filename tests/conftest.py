@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import django
 import pytest
+from django.core.management.commands import flush
 from django.db import connection
 from django.test import override_settings
 from playwright.sync_api import Browser
@@ -65,6 +66,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         restorer = Restorer()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection.ops, "execute_sql_flush", restorer.flush)
+        # Permissions and content types are among what is kept, and need not be looked for anew.
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *args, **kwargs: None)
         yield
 
 
