@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Page, expect
 
 from tests.live import LiveStack
@@ -29,3 +31,17 @@ def test_a_run_is_found_and_opened_by_keys_and_the_kill_control_shuts_again(
     page.keyboard.press("k")
     expect(page.locator(".kill__engage")).to_be_focused()
     expect(page.locator(".kill__engage")).to_be_hidden()
+
+
+def test_form_and_text_of_a_recipe_follow_each_other_as_one_types(page: Page, live_stack: LiveStack) -> None:
+    page.goto(f"{live_stack.base_url}/ui/runs/new/?config=sim_sma_cross")
+    fast, text = page.locator("[name='strategy.kwargs.fast']"), page.locator("#recipe")
+    fast.fill("7")
+    expect(text).to_have_value(re.compile(r"# A crossing.*fast: 7,", re.DOTALL))
+    expect(fast).to_be_focused()
+    fast.fill("quick")
+    expect(page.locator("[id='wrong-strategy.kwargs.fast']")).to_have_text("must be a whole number")
+    text.fill(text.input_value().replace("quick", "9"))
+    expect(fast).to_have_value("9")
+    expect(text).to_be_focused()
+    expect(page.locator("#forecast")).to_contain_text("commission")
