@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Final
 
@@ -50,7 +51,23 @@ class KnownOrders:
         self._sightings = Sightings()
         self._replacing: dict[str, _Replacing] = {}
         self._short: dict[str, Decimal] = {}
+        self._linking = 0
+        self._waiting: list[VenueOrder] = []
         self._lock = threading.RLock()
+
+    @contextmanager
+    def linking(self) -> Iterator[None]:
+        """While orders are sent that the venue names itself, and are known by its answer alone, one that nobody knows
+        may be of them: it is looked at once the answer is there."""
+        with self._lock:
+            self._linking += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._linking -= 1
+                waiting, self._waiting = self._waiting, []
+                self.see(waiting)
 
     def expect(self, *orders: OrderRecord) -> None:
         """The run is about to send these."""
@@ -167,6 +184,9 @@ class KnownOrders:
         if name is not None:
             corrected = self._corrected(order) if name in self._ours else ()
             return [*replaced, *corrected, *self._sightings.take(order, name), *self._cut_short(order, name)]
+        if self._linking:
+            self._waiting.append(order)
+            return []
         name = f"{self._venue}-{order.venue_order_id}"
         self.name(order.venue_order_id, name)
         updates = self._sightings.take(order, name)

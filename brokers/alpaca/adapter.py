@@ -73,6 +73,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
         self._urls = (base_url, stream_url)
         self._poll_seconds = poll_seconds
         self._known = KnownOrders(self.venue, self.tell)
+        self._linked: dict[str, Sequence[OrderRecord]] = {}
         self._since = to_nanos(datetime.now(UTC))
         self._seen_at = 0.0
         self._closing = threading.Event()
@@ -122,6 +123,10 @@ class AlpacaBrokerage(ThreadedBrokerage):
 
     def recall(self, orders: Sequence[Recalled]) -> None:
         self._known.recall(orders)
+        for one in orders:
+            first = one.order.parent_id or one.order.group
+            if first and first != one.order.id:
+                self._linked[first] = [*self._linked.get(first, ()), one.order]
         self._since = min([self._since, *(max(0, one.decided_at - _CLOCKS_DIFFER) for one in orders)])
 
     # Orders.
@@ -129,6 +134,14 @@ class AlpacaBrokerage(ThreadedBrokerage):
     def submit_order(self, order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> None:
         body = mapping.payload(order, linked)
         self._known.expect(order)
+        if not linked:
+            self._place(order, body)
+            return
+        self._linked[order.client_order_id] = linked
+        with self._known.linking():
+            self._place(order, body, linked)
+
+    def _place(self, order: OrderRecord, body: dict[str, Any], linked: Sequence[OrderRecord] = ()) -> None:
         try:
             row = self._call("POST", "/orders", body, let_go=lambda: self.let_go(order, *linked))
         except Refusal as refusal:
@@ -138,7 +151,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
             row = self._find(order)
         except Unknown as error:
             row = self._found(order, error)
-        self._adopt(row, order, linked)
+        self._adopt(row, order)
 
     def replace_order(self, order: OrderRecord, by: OrderRecord) -> None:
         venue_order_id = self._id_of(order)
@@ -154,11 +167,17 @@ class AlpacaBrokerage(ThreadedBrokerage):
         self._adopt(row, by)
         self._look(venue_order_id)
 
-    def _adopt(self, row: Any, order: OrderRecord, linked: Sequence[OrderRecord] = ()) -> None:
-        try:
-            self._known.name(str(row["id"]), order.client_order_id)
+    def _name_legs(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Alpaca names the legs of linked orders itself, and shows whose they are below their order alone."""
+        for row in rows:
+            linked = self._linked.get(str(row["client_order_id"]), ())
             for venue_order_id, name in mapping.names_of_legs(row, linked).items():
                 self._known.name(venue_order_id, name)
+
+    def _adopt(self, row: Any, order: OrderRecord) -> None:
+        try:
+            self._known.name(str(row["id"]), order.client_order_id)
+            self._name_legs([row])
             self._known.see(map(mapping.order_of, mapping.rows_of([row])))
         except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise Unknown(f"alpaca gave an answer that cannot be read: {error!r}") from error
@@ -260,7 +279,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
         trouble: Unreadable | None = None
         for query in ({"status": "open"}, {"status": "all", "after": mapping.instant(self._since)}):
             try:
-                shown += pages.orders(self._call, query)
+                shown += pages.orders(self._call, query, hear=self._name_legs)
             except Unreadable as error:
                 shown += error.shown
                 trouble = error

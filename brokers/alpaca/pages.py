@@ -16,12 +16,21 @@ MOST_ORDERS: Final = 500
 MOST_FILLS: Final = 100
 
 
-def orders(call: Callable[..., Any], query: dict[str, Any], urgent: bool = False) -> list[VenueOrder]:
-    """Every order that the query finds, oldest first; raises `brokers.listing.Unreadable` with those it can show."""
+def orders(
+    call: Callable[..., Any],
+    query: dict[str, Any],
+    urgent: bool = False,
+    hear: Callable[[Any], None] = lambda rows: None,
+) -> list[VenueOrder]:
+    """Every order that the query finds, oldest first; raises `brokers.listing.Unreadable` with those it can show.
+
+    ``hear`` is told each page as it came, with legs below their orders.
+    """
     wanted = {**query, "limit": MOST_ORDERS, "nested": "true", "direction": "asc"}
     found: dict[str, Any] = {}
     while True:
         rows = call("GET", "/orders", wanted, urgent=urgent)
+        read("alpaca", hear, rows)
         known = len(found)
         found |= read("alpaca", lambda page: {str(row["id"]): row for row in mapping.rows_of(page)}, rows)
         if len(rows) < MOST_ORDERS or len(found) == known:

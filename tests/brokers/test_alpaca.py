@@ -7,12 +7,13 @@ import msgspec
 import pytest
 
 from brokers.alpaca import pages
+from brokers.base import Recalled
 from tests.brokers.contract import BrokerageContract, limit, order
 from tests.brokers.places import Alpaca
 from tests.risk.waiting import eventually
 from trading.engine.errors import Rejected
 from trading.engine.orders import OrderType, Side, TimeInForce
-from trading.engine.updates import OrderUpdate, UpdateKind
+from trading.engine.updates import ExternalOrder, OrderUpdate, UpdateKind
 
 
 @pytest.fixture
@@ -45,6 +46,26 @@ def test_a_bracket_is_held_by_the_venue_and_its_legs_keep_our_names(venue):
 
     assert venue.kinds(target, UpdateKind.FILL, "10") == [UpdateKind.ACCEPTED, UpdateKind.FILL]
     assert venue.kinds(stop, UpdateKind.CANCELLED)[-1] is UpdateKind.CANCELLED
+
+
+def test_legs_are_told_of_before_their_answer_and_by_our_names(venue):
+    venue.stub.faults.plan("delay", where="POST /v2/orders", seconds=0.5)
+    entry, target, stop = bracket()
+    venue.adapter.submit_order(entry, (target, stop))
+
+    for leg in (target, stop):
+        assert venue.kinds(leg, UpdateKind.ACCEPTED) == [UpdateKind.ACCEPTED]
+    assert not [told for told in venue.heard if isinstance(told, ExternalOrder)]
+
+
+def test_legs_of_a_lost_process_are_known_by_the_next(venue):
+    entry, target, stop = bracket()
+    venue.adapter.submit_order(entry, (target, stop))
+    venue.go_on(Recalled(entry), Recalled(target), Recalled(stop))
+
+    for leg in (target, stop):
+        assert venue.kinds(leg, UpdateKind.ACCEPTED) == [UpdateKind.ACCEPTED]
+    assert not [told for told in venue.heard if isinstance(told, ExternalOrder)]
 
 
 @pytest.mark.parametrize(
