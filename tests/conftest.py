@@ -3,6 +3,7 @@ from tests import browsers, environment, reaper  # isort: skip  (sets what the s
 import os
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import django
 import pytest
@@ -28,6 +29,13 @@ django.setup()
 def pytest_xdist_setupnodes() -> None:
     """Let each of several workers read the settings only once it has a folder of its own."""
     del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.scheduling import Scheduler
+
+    return Scheduler(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
