@@ -17,6 +17,7 @@ import psycopg
 import redis
 
 from alphaswarm_site.stack.paths import StackPaths
+from alphaswarm_site.stack.postgres import SUPERUSER
 from alphaswarm_site.stack.running import servers
 from bench.kill_scenarios import Kill
 from risk.gate import OrderGate, Verdict
@@ -104,6 +105,13 @@ class Rig:
             while True:
                 file.write(bytes(1 << 16))
                 file.flush()
+        # It goes on for as long as the room lasts that it has set aside for its log.
+        with (
+            suppress(psycopg.Error),
+            psycopg.connect(self.servers.database_url(SUPERUSER), autocommit=True) as database,
+        ):
+            while True:
+                database.execute("SELECT pg_logical_emit_message(false, 'ballast', repeat('x', 1 << 20))")
         yield
         ballast.unlink()
 
