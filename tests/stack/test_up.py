@@ -117,10 +117,3 @@ def test_a_taken_port_is_named_and_another_proposed(paths: StackPaths) -> None:
     assert f"Port {port} on 127.0.0.1 cannot be used" in errors
     assert f"make run PORT={port + 1}" in errors
     assert leftovers.find(paths) == []
-
-
-def test_a_command_beside_a_running_stack_uses_its_servers(live_stack: LiveStack) -> None:
-    supervisor = Supervisor(StackPaths(live_stack.var)).pid()
-    assert live_stack.cli("shell", "-c", "print(6 * 7)").stdout.endswith("42\n")
-    assert Supervisor(StackPaths(live_stack.var)).pid() == supervisor
-    assert Path(live_stack.var, "env").exists()
