@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
