@@ -68,10 +68,18 @@ class RestCalls:
         if not answer.content:
             return None
         try:
-            return answer.json()
+            said = answer.json()
         except ValueError as error:
             wrong = f"{self.venue} gave an answer that cannot be read: {answer.text[:200]!r}"
             raise (Unknown if changes else Transient)(wrong) from error
+        refusal = "" if method == "GET" else self._refusal(said)
+        if refusal:
+            raise Rejected(refusal)
+        return said
+
+    def _refusal(self, said: Any) -> str:
+        """Why an answer that reads like success is a refusal after all; empty where it is none."""
+        return ""
 
     def _error_of(self, answer: requests.Response, changes: bool) -> VenueError:
         """The error for an answer that is none of success, by the reaction that it needs."""

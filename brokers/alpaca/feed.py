@@ -79,7 +79,8 @@ class AlpacaBars:
             refused = self._stream.refused
             self.stop()
             if refused:
-                raise Fatal(f"alpaca does not accept the credentials for data: {refused}. {HINT}")
+                hint = "Another program has the one connection of this account." if "limit" in refused else HINT
+                raise Fatal(f"alpaca lets nobody in for market data: {refused}. {hint}")
             raise Transient("alpaca's market data does not come up")
 
     def stop(self) -> None:

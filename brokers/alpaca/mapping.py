@@ -179,11 +179,15 @@ def changes(order: OrderRecord) -> dict[str, Any]:
 
 
 def order_of(row: dict[str, Any]) -> VenueOrder:
-    """One order; raises KeyError, TypeError or ValueError for what cannot be read."""
+    """One order; raises KeyError, TypeError or ValueError for what cannot be read. What is done for the day goes on the
+    next one, unless it is for the day."""
+    state = _STATES.get(str(row["status"]), UpdateKind.UNKNOWN)
+    if row["status"] == "done_for_day" and row["time_in_force"] == "gtc":
+        state = _WORKING
     return VenueOrder(
         client_order_id=str(row["client_order_id"]),
         venue_order_id=str(row["id"]),
-        state=_STATES.get(str(row["status"]), UpdateKind.UNKNOWN),
+        state=state,
         terms=_terms(row),
         time=moment(row.get("updated_at") or row["created_at"]),
         filled_qty=figure(row.get("filled_qty") or 0),

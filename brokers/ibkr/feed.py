@@ -30,6 +30,8 @@ _DAY_SECONDS: Final = 24 * 3600
 #: The venue answers as many questions for recorded bars in as many seconds, and refuses the next.
 HISTORY_CALLS: Final = (60, 600.0)
 _HISTORY_SECONDS: Final = 60.0
+#: And refuses the same one again before so many have passed.
+SAME_SECONDS: Final = 15.0
 #: How far back a lost connection's five-second bars can be asked for.
 _GAP_SECONDS: Final = 3600
 _SIZES: Final = {
@@ -65,6 +67,7 @@ class IbkrBars:
         self._up = threading.Event()
         self._closing = threading.Event()
         self._asking = RateLimit(*HISTORY_CALLS, sleep=self._pause)
+        self._asked_at: dict[tuple[str, str, str], float] = {}
         self._wire: IbThread | None = None
         self._contracts: Contracts | None = None
 
@@ -148,9 +151,13 @@ class IbkrBars:
     # Recorded bars.
 
     def history(self, symbol: str, timeframe: Timeframe, since: int) -> list[Bar]:
-        self._asking.wait()
         seconds = ceil(time.time() - since / NANOS_PER_SECOND)
         back = f"{seconds} S" if seconds <= _DAY_SECONDS else f"{ceil(seconds / _DAY_SECONDS)} D"
+        asked = symbol, back, _SIZES[timeframe]
+        if asked in self._asked_at:
+            self._pause(max(self._asked_at[asked] + SAME_SECONDS - time.monotonic(), 0.0))
+        self._asking.wait()
+        self._asked_at[asked] = time.monotonic()
         return self._require().call(self._history(symbol, back, _SIZES[timeframe]), _HISTORY_SECONDS * 2)
 
     async def _history(self, symbol: str, back: str, size: str) -> list[Bar]:

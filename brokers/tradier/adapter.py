@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final
@@ -23,7 +23,7 @@ from brokers.rest import RestBrokerage
 from brokers.sightings import VenueOrder
 from brokers.tradier import mapping
 from trading.engine.bars import to_datetime, to_nanos
-from trading.engine.errors import Fatal, Rejected, Transient, Unknown, VenueError
+from trading.engine.errors import Fatal, Transient, Unknown, VenueError
 from trading.engine.orders import OrderRecord
 
 log = logging.getLogger(__name__)
@@ -151,11 +151,8 @@ class TradierBrokerage(RestBrokerage):
         if self._listener is not None:
             self._listener.join(_LEAVE_SECONDS)
 
-    def _send(self, method: str, path: str, payload: Mapping[str, Any], let_go: Callable[[], None]) -> Any:
-        body = super()._send(method, path, payload, let_go)
-        if isinstance(body, dict) and "errors" in body:
-            raise Rejected(_said(body["errors"]))
-        return body
+    def _refusal(self, said: Any) -> str:
+        return _said(said["errors"]) if isinstance(said, dict) and "errors" in said else ""
 
     def _placed_id(self, body: Any) -> str:
         if body["order"]["status"] != "ok":

@@ -90,6 +90,11 @@ def test_a_word_for_a_state_that_nobody_knows_reads_as_unknown_and_is_no_error()
     assert mapping.order_of(row(status="held_for_review_by_moon")).state is UpdateKind.UNKNOWN
 
 
+@pytest.mark.parametrize(("tif", "state"), [("day", UpdateKind.EXPIRED), ("gtc", UpdateKind.ACCEPTED)])
+def test_an_order_that_is_done_for_the_day_goes_on_the_next_one_unless_it_is_for_the_day(tif, state):
+    assert mapping.order_of(row(status="done_for_day", time_in_force=tif)).state is state
+
+
 def test_terms_in_words_that_nobody_knows_read_as_the_nearest_ones():
     shown = mapping.order_of(row(type="pegged", time_in_force="gtx"))
     assert (shown.terms.type, shown.terms.time_in_force) == (OrderType.MARKET, TimeInForce.DAY)

@@ -102,6 +102,16 @@ def test_no_quantity_is_changed(venue):
         venue.adapter.replace_order(old, limit("91", qty="11", replaces=old.id))
 
 
+def test_a_cancel_that_is_refused_as_if_all_were_well_is_told(venue):
+    one = venue.rest(limit("90"))
+    venue.stub.book.cancel = venue.stub.book.find
+    venue.stub.faults.plan("bend", where="DELETE", change=lambda answer: {"errors": {"error": "not now"}})
+    venue.adapter.cancel_order(one)
+
+    [_, refused] = venue.hear(lambda heard: len(heard) == 2, one)
+    assert (refused.kind, refused.reason) == (UpdateKind.CANCEL_REFUSED, "not now")
+
+
 def test_no_part_of_a_unit_is_sent(venue):
     with pytest.raises(Rejected, match="whole units"):
         venue.adapter.submit_order(order(qty="0.5"))

@@ -21,7 +21,7 @@ from tests.replay.driven import Driven, resumed, told_of
 from tests.risk.runs import at, made
 from tests.trading.drawn import SYMBOLS, VENUES, WANTED, Replayed, brokerage, markets
 from tests.trading.sessions import CASH
-from tests.venues import tws
+from tests.venues import tws, tws_market
 from tests.venues.alpaca import KEY, SECRET, AlpacaStub
 from tests.venues.serving import serving
 from tests.venues.tradier import TOKEN, TradierStub
@@ -143,6 +143,23 @@ async def test_what_ibkr_would_refuse_for_its_pace_is_not_asked_yet(monkeypatch)
 
     assert (first, [bar.symbol for bar in bars]) == (Warming(3), symbols)
     assert time.monotonic() - began >= 0.6
+
+
+def test_the_same_question_is_put_to_ibkr_again_only_once_it_would_be_answered(monkeypatch):
+    monkeypatch.setattr(ibkr_feed, "SAME_SECONDS", 0.3)
+    monkeypatch.setattr(tws_market, "SAME_SECONDS", 0.25)
+    with tws.serving(tws.TwsStub()) as stub:
+        stub.trade("SPY", "100")
+        stub.history["SPY"] = [ibkr_row(minute(1))]
+        source = IBKRFeed(["SPY"], port=stub.port).source()
+        source.start(["SPY"], print)
+        since = to_nanos(minute(3 * 24 * 60))
+        try:
+            first, second = (source.history("SPY", Timeframe.MINUTE, since) for _ in range(2))
+        finally:
+            source.stop()
+
+    assert first == second and len(first) == 1
 
 
 def test_a_warm_up_that_cannot_be_is_refused():
