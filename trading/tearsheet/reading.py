@@ -131,6 +131,7 @@ def _of_newest(run: Run, curve: Curve) -> dict[str, Any]:
         **performance(*curve, cash),
         **curve_figures(*curve, cash),
         **trade_figures(trades),
+        "results": [[one.low, one.high, one.count] for one in spread([float(trade.pnl) for trade in trades])],
         "exposure": None,
         "turnover": float(value) / average if average > 0 else None,
         "fees": plain(fees),
@@ -147,9 +148,9 @@ def _results(run: Run, metrics: Mapping[str, Any]) -> list[Bin]:
 
 
 def trades_of(run: Run) -> Sequence[Trade]:
-    """The round trips within the newest `MOST_FILLS` fills of a run, in order of their exits. An ended run's never
-    change, and are remembered."""
-    return _matched(run.pk) if run.status in ACTIVE else _remembered(run.pk)
+    """The round trips within the newest `MOST_FILLS` fills of a run, in order of their exits. They are remembered until
+    it has another fill."""
+    return _remembered(run.pk, run.num_fills)
 
 
 def lists_all(run: Run) -> bool:
@@ -158,11 +159,7 @@ def lists_all(run: Run) -> bool:
 
 
 @lru_cache(maxsize=_KEPT)
-def _remembered(run_id: UUID) -> Sequence[Trade]:
-    return _matched(run_id)
-
-
-def _matched(run_id: UUID) -> Sequence[Trade]:
+def _remembered(run_id: UUID, _fills_booked: int) -> Sequence[Trade]:
     newest = list(_fills(run_id, MOST_FILLS))
     if len(newest) < MOST_FILLS:
         return round_trips(newest)
