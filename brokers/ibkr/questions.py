@@ -67,9 +67,18 @@ class Questions:
 
     def orders(self, since: int | None) -> list[VenueOrder]:
         """Those that are open, and those of today that are over. The venue does not say when an order was made: one
-        that another connection has sent counts as made at its first news here."""
-        found = self.wire.call(self._all())
-        return [self._shown(trade) for trade in found if since is None or _first_news(trade) >= since]
+        that another connection has sent counts as made at its first news here; nor at which price others' orders were
+        filled that are over: these are left out."""
+        found, fills = self.wire.call(self._all())
+        executed: dict[int, list[Any]] = {}
+        for fill in latest(fills):
+            executed.setdefault(fill.execution.permId, []).append(fill)
+        return [
+            self._shown(trade, executed.get(trade.order.permId, ()))
+            for trade in found
+            if (since is None or _first_news(trade) >= since)
+            and (trade.order.permId in executed or trade.orderStatus.filled or not _figure(trade.order.filledQuantity))
+        ]
 
     async def _open(self) -> list[Trade]:
         found = await self.wire.ask(self.wire.ib.reqAllOpenOrdersAsync)
@@ -79,9 +88,11 @@ class Questions:
         completed = await self.wire.ask(lambda: self.wire.ib.reqCompletedOrdersAsync(False))
         return [trade for trade in [*self.wire.ib.trades(), *completed] if trade.isDone()]
 
-    async def _all(self) -> list[Trade]:
+    async def _all(self) -> tuple[list[Trade], Sequence[Any]]:
+        """The orders, and the executions that this client is told."""
         found = {_id_of(trade): trade for trade in reversed(await self._over())}
-        return list((found | {_id_of(trade): trade for trade in await self._open()}).values())
+        found |= {_id_of(trade): trade for trade in await self._open()}
+        return list(found.values()), await self._executions()
 
     def find(self, order: OrderRecord) -> VenueOrder | None:
         """What is known of an order of today; None where that is nothing, or where it is not this connection's.

@@ -196,6 +196,20 @@ def test_an_order_that_ended_while_nobody_listened_is_found_over(venue: Ibkr):
     assert shown is not None and (shown.state, shown.filled_qty) == (UpdateKind.CANCELLED, 0)
 
 
+def test_orders_that_were_filled_while_nobody_listened_are_listed_as_filled_and_others_not_at_all(venue: Ibkr):
+    one, outsider = venue.rest(limit("90")), venue.make(client_id=9)
+    known = booked(one, venue.hear(lambda heard: True, one))
+    outsider.connect()
+    outsider.submit_order(limit("90"))
+    outsider.close()
+    venue.adapter.close()
+    venue.trade("90")
+    venue.go_on(known)
+
+    [shown] = venue.adapter.query_orders()
+    assert (shown.client_order_id, shown.filled_qty, shown.is_over) == (one.client_order_id, 10, True)
+
+
 def test_an_order_from_before_that_the_venue_knows_no_longer_is_over(venue: Ibkr):
     one = venue.rest(limit("90"))
     known = booked(one, venue.hear(lambda heard: True, one))
