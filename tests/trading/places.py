@@ -41,6 +41,8 @@ class Market(ABC):
     #: The recipe in configs/paper, and the first symbol of its universe.
     shipped: tuple[str, str]
 
+    #: The request that places an order.
+    orders: str
     #: What the venue lets its client in by, by the adapter's arguments.
     secrets: dict[str, str]
 
@@ -77,6 +79,10 @@ class Market(ABC):
     def happens(self, symbol: str, close: float) -> None:
         """Let the bar of the minute that is just over come."""
 
+    def answer_late(self, seconds: float) -> None:
+        """Take each new order at once, and say so later."""
+        self.stub.faults.plan("delay", times=1_000, where=self.orders, seconds=seconds)
+
     def drop(self) -> None:
         """Lose every stream of the venue."""
         self.stub.call(self.stub.drop_streams)
@@ -108,6 +114,7 @@ class Alpaca(Market):
     wrong = {"api_key": "wrong"}
     shipped = ("configs/paper/alpaca_mean_rev.yaml", "AAPL")
     secrets = {"api_key": alpaca.KEY, "secret_key": alpaca.SECRET}
+    orders = "POST /v2/orders"
 
     @property
     def addresses(self):
@@ -188,6 +195,7 @@ class Tradier(Market):
     wrong = {"token": "wrong"}
     shipped = ("configs/paper/tradier_rest_baseline.yaml", "MSFT")
     secrets = {"token": tradier.TOKEN, "account_id": tradier.ACCOUNT}
+    orders = f"POST /v1/accounts/{tradier.ACCOUNT}/orders"
 
     def __init__(self, stub: TradierStub) -> None:
         super().__init__(stub)

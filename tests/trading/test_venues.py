@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -151,6 +151,24 @@ def test_no_order_reaches_the_venue_after_a_kill(live_stack, trader, market, rel
     assert max(datetime.fromisoformat(order["at"]) for order in orders) < killed_at
     assert {order["id"] for order in orders} <= {one["id"] for one in market.journal("fill") + market.journal("end")}
     assert fills_of(trader, run["id"]) == filled(market.journal("fill"))
+
+
+@pytest.mark.parametrize("market", ["alpaca", "tradier"], indirect=True)
+def test_a_kill_cuts_off_a_row_of_orders_and_takes_back_what_has_left(live_stack, trader, market, released):
+    """One bar makes the strategy send fifty, one after the other."""
+    market.answer_late(0.03)
+    strategy = {"class": "LimitLadderStrategy", "kwargs": {"levels": 50, "step_bps": 10, "quantity": 1}}
+    run_id = trader.start(market.recipe(strategy, "a row of orders"))["paper_run_id"]
+    market.orders_once(5)
+    killed_at = datetime.now(UTC)
+    trader.post("/portfolio/kill_switch", {"engaged": True, "reason": "a test"})
+    assert ended(trader, run_id)["status"] == "killed"
+
+    orders, ends = market.journal("order"), market.journal("end")
+    assert 5 <= len(orders) < 50
+    assert {one["id"] for one in ends} == {one["id"] for one in orders}
+    late = [datetime.fromisoformat(max(one["at"] for one in told)) - killed_at for told in (orders, ends)]
+    assert max(late) < timedelta(seconds=0.25)
 
 
 @each_venue

@@ -344,7 +344,8 @@ class Book:
 
     def _end(self, order: Order, status: str) -> None:
         order.status = status
-        self.journal.write("end", id=order.id, client_order_id=order.terms.client_order_id, status=status)
+        now = datetime.now(UTC).isoformat()
+        self.journal.write("end", id=order.id, client_order_id=order.terms.client_order_id, status=status, at=now)
         self._tell(status, order)
         if not order.filled:
             for leg in order.legs:
