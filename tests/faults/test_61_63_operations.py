@@ -1,0 +1,129 @@
+"""What an operator does to a whole stack on purpose: restart it, update it, bring it back from a backup."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
+
+from tests.faults.stack import Rig, rig
+from tests.faults.venue import PRICE, Venue, venue
+from tests.trading.test_end_to_end import eventually
+
+ACCOUNT = "alpaca-paper"
+
+
+@contextmanager
+def watched(stack: Rig, run_id: str) -> Iterator[list[int]]:
+    """The numbers of a run's frames as a browser sees them, that comes back by its last one whenever it is cut off."""
+    seen: list[int] = []
+    over = threading.Event()
+    address = f"{stack.stack.base_url.replace('http', 'ws')}/ws/paper/{run_id}"
+    headers = {"Authorization": f"Bearer {stack.client.token}"}
+
+    def look() -> None:
+        after = f"?after={seen[-1]}" if seen else "?after=0"
+        with connect(address + after, additional_headers=headers, max_queue=None) as browser:
+            while not over.is_set():
+                seen.append(json.loads(browser.recv(timeout=5))["seq"])
+
+    def watch() -> None:
+        while not over.is_set():
+            with suppress(OSError, WebSocketException):
+                look()
+            over.wait(0.2)
+
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(watch)
+        try:
+            yield seen
+        finally:
+            over.set()
+            watching.result(30)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("arguments", [[], ["--migrate"]], ids=["61 one by one", "62 migrate"])
+def test_61_62_a_restart_under_load_ends_no_session_and_loses_no_order(stack: Rig, arguments: list[str]) -> None:
+    runs = [stack.start(stack.venue.trading()) for _ in range(2)]
+    resting = stack.start(stack.venue.resting(levels=3))
+    stack.has_sent(resting, 3)
+    with watched(stack, runs[0]) as seen:
+        eventually(lambda: seen)
+        done = stack.stack.cli("restart", *arguments, timeout=200)
+        assert done.returncode == 0, done.stderr
+        for run_id in runs:
+            stack.goes_on(run_id)
+        stack.comes_to(resting, "running")
+        last = stack.last_frame(runs[0])
+        eventually(lambda: seen[-1] >= last)
+    assert seen == list(range(seen[0], seen[0] + len(seen)))
+    ended = {entry["client_order_id"] for entry in stack.venue.entries("end")}
+    assert not ended & {order["client_order_id"] for order in stack.venue.orders_of(resting)}
+    assert len(stack.venue.orders_of(resting)) == 3
+    for run_id in (*runs, resting):
+        stack.stop(run_id)
+
+
+@pytest.mark.faults(seconds=400)
+def test_63_a_stack_that_is_restored_is_held_against_its_venue_before_it_trades(tmp_path: Path) -> None:
+    with venue(tmp_path) as place:
+        before = lost_after_a_backup(tmp_path / "backup", place)
+        with rig(place) as stack:
+            restored = stack.stack.cli_json("restore", str(tmp_path / "backup"), timeout=120)
+            assert restored["interrupted"] == 1
+            assert stack.stack.cli_json("ledger", "verify", timeout=120)["ok"]
+            assert stack.stack.cli_json("kill", "status")["engaged"]
+            assert refused(stack) == "kill_engaged"
+            stack.release()
+            assert stack.row(before, "status") == "interrupted"
+            trades_once_it_is_explained(stack)
+        # Of what was sent after the backup nothing was sent again, and nobody traded in the old run's name.
+        names = [order["client_order_id"] for order in place.entries("order")]
+        assert len(names) == len(set(names))
+
+
+def lost_after_a_backup(file: Path, place: Venue) -> str:
+    """A run that trades on after a backup, until its machine is lost with all that it knew; its id."""
+    with rig(place) as stack:
+        run_id = stack.start(stack.venue.resting(levels=3))
+        stack.has_sent(run_id, 3)
+        stack.stack.cli_json("backup", "--out", str(file), timeout=120)
+        place.trade("1")
+        eventually(lambda: stack.row(run_id, "num_fills") == 3)
+        place.trade(PRICE)
+        # What it does while it is ended reaches nobody.
+        place.wire.refuse()
+        stack.database_wire.refuse()
+    place.wire.restore()
+    return run_id
+
+
+def refused(stack: Rig) -> str:
+    """With which code a new run is refused."""
+    answer: dict[str, Any] = stack.client.post("/paper/start", stack.venue.trading()).json()
+    return str(answer["code"])
+
+
+def trades_once_it_is_explained(stack: Rig) -> None:
+    """A new session asks its venue first, and opens nothing until a person has said what the rest is."""
+    run_id = stack.start(stack.venue.resting(levels=3))
+    [found] = eventually(lambda: stack.client.get("/reconciliation?state=open")["items"])
+    assert (found["account"], found["kind"], found["symbol"]) == (ACCOUNT, "position", "SPY")
+    answers = eventually(lambda: stack.client.get(f"/paper/runs/{run_id}/orders")["items"])
+    assert {order["status"] for order in answers} == {"denied"}
+    assert not stack.venue.orders_of(run_id)
+    stack.stop(run_id)
+    adopted = stack.stack.cli("reconcile", "adopt", str(found["id"]), "--reason", "filled after the backup")
+    assert adopted.returncode == 0, adopted.stderr
+    again = stack.start(stack.venue.resting(levels=3))
+    stack.has_sent(again, 3)
+    stack.stop(again)
