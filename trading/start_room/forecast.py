@@ -27,7 +27,7 @@ from trading.rows import moment
 
 #: Bars that are tried at most for a first fill, and seconds: somebody is typing.
 MOST_BARS: Final = 5_000
-MOST_SECONDS: Final = 0.3
+MOST_SECONDS: Final = 0.5
 #: Reasons for denials that are told.
 _TOLD: Final = 3
 _NOBODY: Final = UUID(int=0)
@@ -128,8 +128,10 @@ def rehearsal(recipe: Recipe, parts: Parts) -> Rehearsal:
 
 def _until_filled(bars: Iterator[Bar], engine: Engine) -> Iterator[Bar]:
     """Bars up to the one in which an order fills."""
-    deadline = time.monotonic() + MOST_SECONDS
+    deadline = None
     for bar in islice(bars, MOST_BARS):
+        # The first bar may have to wait for a calendar.
+        deadline = deadline or time.monotonic() + MOST_SECONDS
         yield bar
         if engine.fills or time.monotonic() > deadline:
             return
