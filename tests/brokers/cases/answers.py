@@ -69,8 +69,9 @@ class AnswerCases:
         outsider.reach()
         venue.pace(RateLimit(100_000, 1.0), outsider)
         bodies: list[Any] = []
-        venue.bend(question, lambda body: bodies.append(body) or body)
+        venue.bend(question, lambda body: bodies.append(body) or body, times=1_000)
         QUESTIONS[question](outsider)
+        venue.mend()
         tried = errors = 0
         try:
             for broken in _broken(bodies[0]):
