@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from brokers.asked_once import SHARED, asked_once
 from brokers.base import STARTING_CASH, Recalled, VenueAccount, VenueFill, VenuePosition
 from brokers.known_orders import KnownOrders, has_terms
 from brokers.listing import Unreadable, listed
@@ -210,8 +211,10 @@ class RestBrokerage(RestCalls, ThreadedBrokerage):
         """The orders that the venue lists and that have changed since."""
         return [order for order in self._listed() if since is None or order.time >= since]
 
-    def _listed(self, pace: Callable[[], None] | None = None) -> list[VenueOrder]:
-        body = self._call("GET", self._orders_path, pace=pace)
+    def _listed(self, pace: Callable[[], None] | None = None, age: float = 0.0) -> list[VenueOrder]:
+        """What the venue lists, or has listed ``age`` seconds ago for another session of the account."""
+        question = (self.base_url, frozenset(self._session.headers.items()), self._orders_path)
+        body = asked_once(question, age, lambda: self._call("GET", self._orders_path, pace=pace))
         return listed(self.venue, self._read(self._rows, body), self._parse_order)
 
     def query_fills(self, since: int) -> list[VenueFill]:
@@ -243,17 +246,17 @@ class RestBrokerage(RestCalls, ThreadedBrokerage):
     def _keep_polling(self) -> None:
         while not self._closing.wait(self._poll_seconds):
             try:
-                self._poll()
+                self._poll(self._poll_seconds * SHARED)
             except VenueError as error:
                 log.warning("%s does not show its orders: %s", self.venue, error)
             except Exception:
                 # Without this thread nobody would hear the venue again; its silence counts as missing updates.
                 log.exception("what %s shows of its orders could not be taken", self.venue)
 
-    def _poll(self) -> None:
+    def _poll(self, age: float = 0.0) -> None:
         """Take what the venue lists, and the run's own orders that it lists no longer."""
         try:
-            shown = self._listed()
+            shown = self._listed(age=age)
         except Unreadable as error:
             self._known.see(error.shown)
             raise

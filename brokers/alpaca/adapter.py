@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from brokers.addresses import check_paper
 from brokers.alpaca import mapping, pages
 from brokers.alpaca.terms import DUPLICATE_ID, HINT, NOT_FOUND, Refusal
+from brokers.asked_once import SHARED, asked_once
 from brokers.base import STARTING_CASH, Recalled, VenueAccount, VenueClock, VenueFill, VenuePosition
 from brokers.known_orders import KnownOrders
 from brokers.listing import Unreadable
@@ -63,7 +64,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
         base_url: str = "",
         stream_url: str = "",
         data_url: str = "",
-        poll_seconds: float = 1.0,
+        poll_seconds: float = 2.0,
         starting_cash: Decimal | float = STARTING_CASH,
     ) -> None:
         check_paper(paper, base_url, LIVE_URL)
@@ -74,7 +75,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
         self._poll_seconds = poll_seconds
         self._known = KnownOrders(self.venue, self.tell)
         self._linked: dict[str, Sequence[OrderRecord]] = {}
-        self._since = to_nanos(datetime.now(UTC))
+        self._since = to_nanos(datetime.now(UTC)) - _CLOCKS_DIFFER
         self._seen_at = 0.0
         self._closing = threading.Event()
         self._poller: threading.Thread | None = None
@@ -272,14 +273,18 @@ class AlpacaBrokerage(ThreadedBrokerage):
         self._reconcile()
         self.came_up()
 
-    def _reconcile(self) -> None:
+    def _reconcile(self, age: float = 0.0) -> None:
         """Take all orders that are open and all made since the last good look, and ask for each of the run's that was
-        open then and is in neither list."""
+        open then and is in neither list. The lists may be those of another session of the account, ``age`` seconds old.
+        """
+        began = to_nanos(datetime.now(UTC))
         shown: list[VenueOrder] = []
         trouble: Unreadable | None = None
-        for query in ({"status": "open"}, {"status": "all", "after": mapping.instant(self._since)}):
+        # In steps, so that sessions ask the same.
+        since = mapping.instant(self._since - self._since % _LISTED_LATE)
+        for query in ({"status": "open"}, {"status": "all", "after": since}):
             try:
-                shown += pages.orders(self._call, query, hear=self._name_legs)
+                shown += pages.orders(self._asked_once(age), query, hear=self._name_legs)
             except Unreadable as error:
                 shown += error.shown
                 trouble = error
@@ -289,13 +294,21 @@ class AlpacaBrokerage(ThreadedBrokerage):
         for venue_order_id in self._known.unlisted(shown):
             with suppress(Rejected):
                 self._look(venue_order_id)
-        self._since = max(self._since, max((one.time for one in shown), default=0) - _LISTED_LATE)
+        latest = max((one.time for one in shown), default=0)
+        self._since = max(self._since, latest - _LISTED_LATE, began - _CLOCKS_DIFFER)
         self._seen_at = time.monotonic()
+
+    def _asked_once(self, age: float) -> Callable[..., Any]:
+        def call(method: str, path: str, query: dict[str, Any], **how: Any) -> Any:
+            question = (self._urls, self._credentials, path, *sorted(query.items()))
+            return asked_once(question, age, lambda: self._call(method, path, query, **how))
+
+        return call
 
     def _keep_polling(self) -> None:
         while not self._closing.wait(self._poll_seconds):
             try:
-                self._reconcile()
+                self._reconcile(self._poll_seconds * SHARED)
             except VenueError as error:
                 log.warning("alpaca does not show its orders: %s", error)
             except Exception:
