@@ -30,7 +30,7 @@ from bench.stack import PROJECT, Stack, free_port, recipe, running, started, wai
 SYMBOL = "SPY"
 CREDENTIALS = {"ALPHASWARM_ALPACA_API_KEY": "stub-key", "ALPHASWARM_ALPACA_SECRET_KEY": "stub-secret"}
 #: Orders that the stub must have taken before a try begins, per session.
-ORDERS_BEFORE = 3
+ORDERS_BEFORE = 2
 WATCH_SECONDS = 1.5
 SWEEP_SECONDS = 15.0
 
@@ -61,7 +61,7 @@ class Venue:
     @property
     def brokerage(self) -> dict[str, Any]:
         urls = {"base_url": f"http://127.0.0.1:{self.port}", "stream_url": f"ws://127.0.0.1:{self.port}/stream"}
-        return {"class": "AlpacaBrokerage", "kwargs": {**urls, "poll_seconds": 30}}
+        return {"class": "AlpacaBrokerage", "kwargs": urls}
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def venue(folder: Path) -> Iterator[Venue]:
 
 
 def trading(venue: Venue) -> dict[str, Any]:
-    strategy = {"class": "SmaCrossStrategy", "kwargs": {"fast": 1, "slow": 2, "quantity": 1}}
+    strategy = {"class": "SmaCrossStrategy", "kwargs": {"fast": 10, "slow": 20, "quantity": 1}}
     feed = {"class": "SyntheticFeed", "kwargs": {"seed": 7, "timeframe": "1Sec", "pace": "20x"}}
     return {**recipe(strategy, feed), "universe": [SYMBOL], "brokerage": venue.brokerage}
 
@@ -186,6 +186,8 @@ def attempt(stack: Stack, venue: Venue, sessions: int, fault: Fault) -> tuple[fl
     wait_until(lambda: len(venue.orders()) >= begun + ORDERS_BEFORE * sessions)
     kill = Kill.ready(stack)
     rate = sum(at > time.time() - 1 for at in venue.orders())
+    if not rate:
+        raise SystemExit("no order came in the second before the call: there was nothing to stop")
     with fault(stack, venue):
         called_at = kill.call()
         time.sleep(max(0.0, called_at + WATCH_SECONDS - time.time()))
@@ -214,7 +216,9 @@ def main() -> None:
                 tries = []
                 for number in range(options.tries):
                     tries.append(attempt(stack, place, options.sessions, SCENARIOS[name]))
-                    print(f"{name}, try {number + 1}: {tries[-1][0]:.1f} ms", file=sys.stderr, flush=True)
+                    late, rate = tries[-1]
+                    said = f"{name}, try {number + 1}: {late:.1f} ms, {rate:.0f} orders a second before"
+                    print(said, file=sys.stderr, flush=True)
             label = f"{options.sessions} sessions, {name}"
             table.add(f"{label}: last order taken after the call", "ms", [late for late, _ in tries])
             table.add(f"{label}: orders a second before", "1/s", [rate for _, rate in tries])
