@@ -128,6 +128,14 @@ class Rig:
         eventually(lambda: len(self.venue.orders_of(run_id)) > before + 1, seconds)
         return time.monotonic() - began
 
+    def resumes(self, run_id: str, token: int, seconds: float) -> None:
+        """Wait until an owner with a newer token than this one reads on."""
+        until = time.monotonic() + seconds
+        eventually(lambda: self.row(run_id, "fencing_token") > token, seconds)
+        self.comes_to(run_id, "running", seconds=until - time.monotonic())
+        last = self.last_frame(run_id)
+        eventually(lambda: self.last_frame(run_id) > last, until - time.monotonic())
+
     def arm(self, point: str, signal: str = "SIGKILL") -> Path:
         """Have the next process that comes to a failpoint take this signal; the file is gone once it did."""
         file, draft = self.failpoints / point, self.failpoints / ".draft"
