@@ -33,6 +33,11 @@ def run_here(sweep_id: UUID, processes: int, look: Look) -> None:
             crew[0].join(_POLL_SECONDS)
             if not crew[0].is_alive():
                 time.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        # Left to themselves they could be done before the sweep is cancelled.
+        for one in crew:
+            one.terminate()
+        raise
     finally:
         _dismiss(crew)
     if look():
