@@ -50,7 +50,7 @@ def watched(stack: Rig, run_id: str) -> Iterator[list[int]]:
             watching.result(30)
 
 
-@pytest.mark.faults
+@pytest.mark.faults(seconds=600)
 @pytest.mark.parametrize("arguments", [[], ["--migrate"]], ids=["61 one by one", "62 migrate"])
 def test_61_62_a_restart_under_load_ends_no_session_and_loses_no_order(stack: Rig, arguments: list[str]) -> None:
     runs = [stack.start(stack.venue.trading()) for _ in range(2)]
@@ -58,7 +58,7 @@ def test_61_62_a_restart_under_load_ends_no_session_and_loses_no_order(stack: Ri
     stack.has_sent(resting, 3)
     with watched(stack, runs[0]) as seen:
         eventually(lambda: seen)
-        done = stack.stack.cli("restart", *arguments, timeout=200)
+        done = stack.stack.cli("restart", *arguments, timeout=500)
         assert done.returncode == 0, done.stderr
         for run_id in runs:
             stack.goes_on(run_id)
@@ -73,7 +73,7 @@ def test_61_62_a_restart_under_load_ends_no_session_and_loses_no_order(stack: Ri
         stack.stop(run_id)
 
 
-@pytest.mark.faults(seconds=400)
+@pytest.mark.faults(seconds=600)
 def test_63_a_stack_that_is_restored_is_held_against_its_venue_before_it_trades(tmp_path: Path) -> None:
     with venue(tmp_path) as place:
         before = lost_after_a_backup(tmp_path / "backup", place)
