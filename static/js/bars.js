@@ -11,6 +11,10 @@
   // Bars and orders of a symbol that are kept, however long the page stays open.
   const MOST_BARS = 3000;
   const MOST_ORDERS = 300;
+  // Lines of open orders: with more of them no price could be read.
+  const MOST_LINES = 20;
+  // Marks are drawn anew at most so often, however many orders come.
+  const MARK_EVERY = 250;
   const OPEN = new Set(["intended", "submitted", "accepted", "partially_filled", "pending_cancel", "unknown"]);
   const REFUSED = new Set(["denied", "rejected"]);
 
@@ -72,7 +76,7 @@
       this.shown = new Shown(holder, CandlestickSeries, candleColours, {});
       this.markers = createSeriesMarkers(this.shown.series, []);
       this.caption = holder.parentElement.querySelector("[data-chart-at]");
-      this.lines = [];
+      this.lines = new Map();
       Object.assign(this, { bars: () => [], fills: [], orders: [] });
       this.shown.chart.subscribeCrosshairMove(({ time }) => this.tell(time));
     }
@@ -87,11 +91,19 @@
     mark(fills, orders) {
       Object.assign(this, { fills, orders });
       mark(this.markers, fills, orders);
-      for (const line of this.lines) this.shown.series.removePriceLine(line);
-      this.lines = orders.filter(({ status, price }) => OPEN.has(status) && price).map(({ side, qty, price }) => {
+      const open = new Map(
+        orders.filter(({ status, price }) => OPEN.has(status) && price).slice(-MOST_LINES).map((one) => [one.id, one]),
+      );
+      for (const [id, line] of this.lines) {
+        if (open.has(id)) continue;
+        this.shown.series.removePriceLine(line);
+        this.lines.delete(id);
+      }
+      for (const [id, { side, qty, price }] of open) {
+        if (this.lines.has(id)) continue;
         const look = { color: css("--accent"), lineWidth: 1, lineStyle: LineStyle.Dotted };
-        return this.shown.series.createPriceLine({ price, title: `${side} ${qty}`, ...look });
-      });
+        this.lines.set(id, this.shown.series.createPriceLine({ price, title: `${side} ${qty}`, ...look }));
+      }
       this.tell();
     }
 
@@ -135,15 +147,14 @@
     choice.addEventListener("change", show);
     show();
 
-    // However many frames come between two pictures, the marks are drawn once.
     let waiting = false;
     const redraw = () => {
       if (waiting) return;
       waiting = true;
-      requestAnimationFrame(() => {
+      setTimeout(() => {
         waiting = false;
         candles.mark(here(fills), here(orders));
-      });
+      }, MARK_EVERY);
     };
     document.body.addEventListener("frame", ({ detail: frame }) => {
       if (frame.stage === "bar.received") {

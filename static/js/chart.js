@@ -5,9 +5,15 @@
   const probe = document.body.appendChild(document.createElement("span"));
   probe.hidden = true;
 
+  // Asking costs the browser a look at all of its styles, so that each is asked once in a theme.
+  const colours = new Map();
+
   function css(name) {
-    probe.style.color = `var(${name})`;
-    return getComputedStyle(probe).color;
+    if (!colours.has(name)) {
+      probe.style.color = `var(${name})`;
+      colours.set(name, getComputedStyle(probe).color);
+    }
+    return colours.get(name);
   }
 
   const second = (time) => Math.floor(typeof time === "string" ? Date.parse(time) / 1000 : time);
@@ -227,7 +233,10 @@
     }
   }
 
-  document.addEventListener("theme", () => charts.forEach((shown) => shown.repaint()));
+  document.addEventListener("theme", () => {
+    colours.clear();
+    charts.forEach((shown) => shown.repaint());
+  });
   document.body.addEventListener("htmx:afterSettle", mount);
   mount();
   Object.assign(window.alphaswarm, { chart: { Shown, css, second, load, draw } });

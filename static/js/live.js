@@ -87,8 +87,12 @@
     } else if (waiting.length >= MOST_WAITING) flush();
   }
 
+  // Of these the latest says all.
+  const WHOLE = new Set(["portfolio", "equity.update"]);
+
   function flush() {
-    const frames = waiting;
+    const last = new Map(waiting.map(([, frame]) => [frame.stage, frame]));
+    const frames = waiting.filter(([, frame]) => !WHOLE.has(frame.stage) || last.get(frame.stage) === frame);
     waiting = [];
     for (const [link, frame] of frames) link.onFrame(frame);
     log(frames.filter(([link]) => link.resumes).map(([, frame]) => frame));
