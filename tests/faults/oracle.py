@@ -25,8 +25,6 @@ Row = dict[str, Any]
 
 #: No order may reach the venue later than this after a kill.
 KILL_SECONDS = 0.25
-#: An order in one of these states never came to be at the venue.
-NEVER_THERE = ("denied", "rejected")
 OPEN = ("intended", "submitted", "accepted", "partially_filled", "pending_cancel", "unknown")
 
 _ORDERS: LiteralString = "SELECT * FROM orders WHERE run_id = ANY(%s) AND NOT external ORDER BY run_id, seq"
@@ -64,9 +62,9 @@ class Oracle:
                 yield f"O1: the venue has order {name}, the ledger does not"
         for name, row in ours.items():
             sent = self._first(row, "order.submitted") is not None
-            if sent and name not in there and row["status"] not in NEVER_THERE:
+            if sent and name not in there and not _never_there(row):
                 yield f"O1: the ledger says that {name} was sent and is {row['status']}; the venue never had it"
-            if name in there and row["status"] in NEVER_THERE:
+            if name in there and _never_there(row):
                 yield f"O1: the venue took {name}, which is {row['status']} in the ledger"
             if row["status"] in ("intended", "submitted", "unknown"):
                 yield f"O1: what became of {name} is not known: it is {row['status']}"
@@ -195,6 +193,12 @@ class Oracle:
 
 def _signed(fill: Row) -> Decimal:
     return fill["qty"] if fill["side"] == "buy" else -fill["qty"]
+
+
+def _never_there(order: Row) -> bool:
+    """Whether the ledger says that an order never came to be at the venue: it was refused, or cancelled on its way."""
+    unseen = order["status"] == "cancelled" and order["venue_order_id"] is None
+    return unseen or order["status"] in ("denied", "rejected")
 
 
 def _sums(entries: list[dict[str, Any]], by: str) -> Counter[str]:
