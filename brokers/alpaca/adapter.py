@@ -194,7 +194,9 @@ class AlpacaBrokerage(ThreadedBrokerage):
         raise error
 
     def _find(self, order: OrderRecord) -> Any:
-        return self._call("GET", "/orders:by_client_order_id", {"client_order_id": order.client_order_id})
+        # The cancel of an order whose answer was lost waits for it.
+        name = {"client_order_id": order.client_order_id}
+        return self._call("GET", "/orders:by_client_order_id", name, urgent=True)
 
     def cancel_order(self, order: OrderRecord) -> None:
         venue_order_id = self._id_of(order)

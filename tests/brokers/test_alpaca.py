@@ -7,10 +7,12 @@ import msgspec
 import pytest
 
 from brokers.alpaca import pages
+from brokers.alpaca.adapter import CALLS_PER_MINUTE
 from brokers.base import Recalled
 from tests.brokers.contract import BrokerageContract, limit, order
 from tests.brokers.places import Alpaca
 from tests.risk.waiting import eventually
+from tests.venues.book import Terms
 from trading.engine.errors import Rejected
 from trading.engine.orders import OrderType, Side, TimeInForce
 from trading.engine.updates import ExternalOrder, OrderUpdate, UpdateKind
@@ -103,6 +105,20 @@ def test_an_order_that_the_venue_has_already_is_adopted(venue):
 
     assert venue.kinds(one, UpdateKind.FILL, "10") == [UpdateKind.ACCEPTED, UpdateKind.FILL]
     assert len(venue.book.orders) == 1
+
+
+def test_the_cancel_of_an_order_whose_answer_was_lost_does_not_wait_for_the_rate_limit(venue):
+    one = limit("90", qty="2")
+    venue.stub.call(
+        venue.stub.book.submit,
+        Terms(one.symbol, "buy", one.qty, "limit", "day", one.client_order_id, limit_price=one.limit_price),
+    )
+    for _ in range(CALLS_PER_MINUTE):
+        venue.adapter._rest._limit.count()
+    began = time.monotonic()
+    venue.adapter.cancel_order(one)
+    assert time.monotonic() - began < 5
+    assert [order.status for order in venue.stub.book.orders.values()] == ["canceled"]
 
 
 def test_a_trade_that_is_taken_back_is_no_money_and_shows_in_the_positions(venue, caplog):
