@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from brokers.base import OutOfReach, VenueFill
 from brokers.ibkr import mapping
 from brokers.ibkr.executions import execution_of
@@ -104,22 +102,22 @@ class Questions:
     async def _find(self, order: OrderRecord) -> VenueOrder | None:
         """By its permanent id or its reference; one that took another's place, also by that one's with its own terms.
 
-        What was filled before it took the place is not its own.
+        The venue counts what was filled before it took the place as its own.
         """
         still_open = [trade for trade in await self._open() if self._is(trade, order)]
+        fills = latest(await self._executions())
+        known = still_open or [trade for trade in await self._over() if self._is(trade, order)]
+        names = [(fill.execution.permId, fill.execution.orderRef, order) for fill in fills]
         executed = [
             fill
-            for fill in latest(await self.wire.ib.reqExecutionsAsync())
-            if self._is_called(fill.execution.permId, fill.execution.orderRef, order)
+            for fill, name in zip(fills, names, strict=True)
+            if self._is_called(*name) or (known and self._is_at_the_place(*name))
         ]
-        known = still_open or [trade for trade in await self._over() if self._is(trade, order)]
         if not known or not (still_open or self._tells(known[0], executed)):
             if self._outsider and not order.external:
                 raise Transient(f"ibkr tells what became of {order.client_order_id} to the client alone that sent it")
             return _of_executions(order, executed) if executed else None
-        before = mapping.figure(known[0].order.totalQuantity) - order.qty if order.replaces else Decimal(0)
-        own = [fill for fill in executed if mapping.figure(fill.execution.cumQty) > before]
-        return self._shown(known[0], own, order.client_order_id, before)
+        return self._shown(known[0], executed, order.client_order_id)
 
     def _tells(self, trade: Trade, executed: Sequence[Any]) -> bool:
         """Whether all that an order which is over has filled is told to this client: the venue's list of such orders
@@ -131,8 +129,13 @@ class Questions:
     def _is(self, trade: Trade, order: OrderRecord) -> bool:
         if self._is_called(trade.order.permId, trade.order.orderRef, order):
             return True
-        is_the_place = bool(order.replaces) and trade.order.orderRef == order.replaces
-        return is_the_place and has_terms(mapping.terms(order.symbol, trade.order), order)
+        is_there = self._is_at_the_place(trade.order.permId, trade.order.orderRef, order)
+        return is_there and has_terms(mapping.terms(order.symbol, trade.order), order)
+
+    def _is_at_the_place(self, permanent: int, reference: str, order: OrderRecord) -> bool:
+        """Whether it is the order whose place this one was to take, or has taken: it keeps its reference."""
+        settled = self._name_of(str(permanent)) not in (None, order.replaces, order.client_order_id)
+        return bool(order.replaces) and reference == order.replaces and not settled
 
     def _is_called(self, permanent: int, reference: str, order: OrderRecord) -> bool:
         name = self._name_of(str(permanent))
@@ -161,24 +164,21 @@ class Questions:
         self.wire.soon(self.wire.ib.reqGlobalCancel)
         return count
 
-    def _shown(
-        self, trade: Trade, executed: Sequence[Any] = (), name: str = "", before: Decimal = Decimal(0)
-    ) -> VenueOrder:
-        """An order with what its executions, where they are known, say of fills and commissions; without the units that
-        were filled ``before`` it took its place."""
+    def _shown(self, trade: Trade, executed: Sequence[Any] = (), name: str = "") -> VenueOrder:
+        """An order with what its executions, where they are known, say of fills and commissions."""
         order, status = trade.order, trade.orderStatus
         try:
             terms = mapping.terms(mapping.symbol(trade.contract, {}), order)
             filled, average, fee = _sums(executed)
             if not executed:
-                filled, average = max(_figure(status.filled) - before, Decimal(0)), _figure(status.avgFillPrice)
+                filled, average = _figure(status.filled), _figure(status.avgFillPrice)
         except (ArithmeticError, ValueError) as error:
             raise Transient(f"ibkr gave an answer that cannot be read: {error!r}") from error
         return VenueOrder(
             client_order_id=name or self._name_of(str(order.permId)) or order.orderRef,
             venue_order_id=_id_of(trade),
             state=mapping.state(status.status),
-            terms=msgspec.structs.replace(terms, qty=terms.qty - before),
+            terms=terms,
             time=to_nanos(datetime.now(UTC)),
             filled_qty=filled,
             avg_price=average,

@@ -218,3 +218,21 @@ def test_an_order_from_before_that_the_venue_knows_no_longer_is_over(venue: Ibkr
 
     [update] = venue.hear(lambda heard: bool(heard), one)
     assert (update.kind, update.reason) == (UpdateKind.CANCELLED, "ibkr lists it no longer")
+
+
+def test_an_outsider_finds_a_changed_order_by_its_terms_with_all_that_the_venue_counts(venue: Ibkr):
+    old = venue.rest(limit("99"))
+    venue.trade("99", "4")
+    venue.hear(lambda heard: traded(heard) == 4, old)
+    new, never = instead_of(old, "98", "6"), instead_of(old, "97", "6")
+    venue.adapter.replace_order(old, new)
+    venue.adapter.close()
+    venue.trade("98", "1")
+    outsider = venue.make()
+    outsider.reach()
+    try:
+        shown = outsider.query_order(new)
+        assert shown is not None and (shown.terms.qty, shown.filled_qty, shown.is_over) == (10, 5, False)
+        assert outsider.query_order(never) is None
+    finally:
+        outsider.close()

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.base import Recalled
+from brokers.sightings import VenueOrder
 from tests.engine.builders import Script, bar, buy, update
 from tests.reconciling.places import ACCOUNT, traded, venue
 from tests.risk.waiting import eventually
@@ -17,9 +18,10 @@ from tests.venues.book import Terms
 from tests.venues.faults import Fault
 from trading import ledger
 from trading.engine.engine import Engine
-from trading.engine.orders import OrderStatus, ReplaceRequest
+from trading.engine.orders import OrderRecord, OrderRequest, OrderStatus, OrderType, ReplaceRequest, Side
 from trading.engine.risk import RiskAgent
 from trading.engine.updates import UpdateKind
+from trading.guard.booking import book
 from trading.models import Run
 from trading.reconciling import resolving
 from trading.reconciling.looking import threads
@@ -100,15 +102,8 @@ def test_an_order_that_was_decided_on_too_long_ago_is_not_sent(stub, monkeypatch
     assert not lost.engine.open_orders()
 
 
-def test_an_order_whose_place_was_taken_by_one_of_which_nobody_heard_is_recalled_with_it():
-    class Listening:
-        account = "stub-paper"
-        connections = 1
-
-        def recall(self, orders):
-            self.heard = [(one.order.id, one.order.venue_order_id) for one in orders]
-
-    run, _ = new_run()
+def changed_in_its_place(run) -> tuple[Engine, OrderRecord, OrderRecord]:
+    """A run with an order of two units at its venue, and another that was to take its place there."""
     script = Script([buy(2, limit="90")])
     engine = Engine(run.pk.hex, script, RiskAgent(), ("SPY",), CASH)
     [submit] = engine.on_bar(bar(100.0))
@@ -118,9 +113,44 @@ def test_an_order_whose_place_was_taken_by_one_of_which_nobody_heard_is_recalled
     engine.on_update(update(UpdateKind.ACCEPTED, old, venue_order_id="v-1"))
     [replace] = engine.on_bar(bar(100.0, minute=1))
     engine.on_submitted(replace.by)
+    return engine, old, replace.by
+
+
+def test_what_a_changed_order_has_filled_is_booked_once_after_its_owner_was_lost():
+    class Venue:
+        def recall(self, orders):
+            pass
+
+        def query_order(self, order):
+            terms = OrderRequest(symbol="SPY", side=Side.BUY, qty=Decimal(2), type=OrderType.LIMIT, limit_price=91)
+            facts = {"state": UpdateKind.ACCEPTED, "terms": terms, "time": 1, "avg_price": Decimal(90)}
+            return VenueOrder(client_order_id=old.id, venue_order_id="v-1", filled_qty=Decimal(1), **facts)
+
+    run, lease = new_run()
+    engine, old, by = changed_in_its_place(run)
+    ledger.append_now(run.pk, engine.records, token=lease.token)
+    in_doubt = book(lease, Venue(), "swept")
+
+    assert {one.id: (one.status, one.filled_qty) for one in run.orders.all()} == {
+        old.id: ("replaced", 0),
+        by.id: ("partially_filled", 1),
+    }
+    assert in_doubt == [by.id]
+
+
+def test_an_order_whose_place_was_taken_by_one_of_which_nobody_heard_is_recalled_with_it():
+    class Listening:
+        account = "stub-paper"
+        connections = 1
+
+        def recall(self, orders):
+            self.heard = [(one.order.id, one.order.venue_order_id) for one in orders]
+
+    run, _ = new_run()
+    engine, old, by = changed_in_its_place(run)
     engine.on_update(update(UpdateKind.REPLACED, old))
     brokerage = Listening()
     together = Reconciliation(run.pk, engine, brokerage, tell=print, send=print, post=print)
     asyncio.run(together.recall())
 
-    assert brokerage.heard == [(replace.by.id, None), (old.id, "v-1")]
+    assert brokerage.heard == [(by.id, None), (old.id, "v-1")]

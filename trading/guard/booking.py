@@ -91,9 +91,14 @@ def book(lease: Lease, venue: IBrokerage | None, reason: str) -> list[str]:
 
 def _updates(run: Run, state: RunState, venue: IBrokerage | None) -> Iterator[OrderUpdate]:
     sightings = Sightings()
-    for order in state.open_orders():
+    taken: dict[str, str] = {}
+    # The later first: an order that was changed in its place is the one that took it by now.
+    for order in reversed(list(state.open_orders())):
         if venue is None:
             yield _cancelled(order, VENUE_LOST)
+            continue
+        if order.venue_order_id is not None and taken.get(order.id) == order.venue_order_id:
+            yield OrderUpdate(UpdateKind.REPLACED, order.client_order_id, to_nanos(datetime.now(UTC)))
             continue
         try:
             shown = venue.query_order(order)
@@ -101,6 +106,7 @@ def _updates(run: Run, state: RunState, venue: IBrokerage | None) -> Iterator[Or
             log.warning("what became of order %s is not known: %s", order.id, error)
             continue
         if shown is not None:
+            taken[order.replaces] = shown.venue_order_id
             sightings.know(shown.venue_order_id, *_booked(run, order, shown))
             yield from sightings.take(shown, order.client_order_id)
         elif order.venue_order_id is None and not _may_be_on_its_way(run, order):
