@@ -50,6 +50,8 @@ async def test_its_window_is_full_before_the_first_live_bar_at_which_it_trades(n
         parts = shipped(market)
         for known in parts.recipe.universe:
             market.stub.trade(known, "100")
+        # The past is there before anybody asks for it.
+        market.fall(symbol)
 
         async def fall() -> None:
             while True:
