@@ -10,6 +10,7 @@ import pytest
 from django.core.management.commands import flush
 from django.db import connection
 from django.test import override_settings
+from hypothesis import settings
 from playwright.sync_api import Browser
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -20,6 +21,10 @@ from tests.live import LiveStack
 from tests.venues import alpaca, tradier
 
 pytest_plugins = ["tests.unbroken"]
+
+# How long an example takes says more of the machine's other work than of the product.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # At once, and not in pytest_configure: the conftest.py of a folder that is named on the command line imports models.
 django.setup()
