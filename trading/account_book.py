@@ -73,6 +73,7 @@ class AccountBook:
         self._trips: deque[_Trip] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._away = False
         self._breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
         self._database: Database | None = None
         self._thread = threading.Thread(target=self._run, name="account-book", daemon=True)
@@ -142,8 +143,11 @@ class AccountBook:
         while self._wait_for_work():
             try:
                 self._work(self._connected())
+                self._away = False
             except psycopg.Error as error:
-                log.warning("accounts wait for their database: %s", " ".join(str(error).split()))
+                if not self._away:
+                    log.warning("accounts wait for their database: %s", " ".join(str(error).split()))
+                self._away = True
                 self._disconnect()
                 self._give_up_late()
                 time.sleep(_PAUSE)
