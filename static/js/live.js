@@ -7,6 +7,7 @@
   const REFRESH_EVERY = 700;
   const ARMED_FOR = 3000;
   const LOG_ROWS = 200;
+  const LOG_EVERY = 250;
   // Frames that wait for the next picture at most; a page that is not looked at draws none.
   const MOST_WAITING = 5000;
   const HIDDEN_EVERY = 1000;
@@ -109,8 +110,8 @@
     }
   }
 
-  // At most one call in `REFRESH_EVERY`, and never one lost: what came in between is told at the end of it.
-  function throttled(call) {
+  // At most one call in so many ms, and never one lost: what came in between is told at the end of it.
+  function throttled(call, every) {
     let waiting = false;
     let last = 0;
     return () => {
@@ -120,11 +121,11 @@
         waiting = false;
         last = performance.now();
         call();
-      }, Math.max(0, last + REFRESH_EVERY - performance.now()));
+      }, Math.max(0, last + every - performance.now()));
     };
   }
 
-  const refresh = throttled(() => emit("news"));
+  const refresh = throttled(() => emit("news"), REFRESH_EVERY);
 
   function takePortfolio(frame) {
     if (frame.stage !== "portfolio") emit(frame.stage === "kill.engaged" ? "kill" : "control", frame);
@@ -153,13 +154,22 @@
     return row;
   }
 
-  function log(frames) {
+  // Nobody reads faster, and each change lays the whole log out anew.
+  let untold = [];
+  const writeLog = throttled(() => {
     const list = document.querySelector("[data-log]");
-    const told = frames.filter(({ stage }) => stage !== "bar.received" && stage !== "equity.update");
-    if (!list || !told.length) return;
-    list.prepend(...told.slice(-LOG_ROWS).reverse().map(logged));
+    if (!list) return;
+    list.prepend(...untold.reverse().map(logged));
+    untold = [];
     while (list.children.length > LOG_ROWS) list.lastElementChild.remove();
     document.querySelector("[data-log-empty]")?.remove();
+  }, LOG_EVERY);
+
+  function log(frames) {
+    const told = frames.filter(({ stage }) => stage !== "bar.received" && stage !== "equity.update");
+    if (!told.length || !document.querySelector("[data-log]")) return;
+    untold = [...untold, ...told].slice(-LOG_ROWS);
+    writeLog();
   }
 
   // The log of a run says where it was cut off.
