@@ -14,7 +14,7 @@
   // Lines of open orders: with more of them no price could be read.
   const MOST_LINES = 20;
   // Marks are drawn anew at most so often, however many orders come.
-  const MARK_EVERY = 250;
+  const MARK_EVERY = 700;
   const OPEN = new Set(["intended", "submitted", "accepted", "partially_filled", "pending_cancel", "unknown"]);
   const REFUSED = new Set(["denied", "rejected"]);
 

@@ -7,7 +7,6 @@
   const REFRESH_EVERY = 700;
   const ARMED_FOR = 3000;
   const LOG_ROWS = 200;
-  const LOG_EVERY = 250;
   // Frames that wait for the next picture at most; a page that is not looked at draws none.
   const MOST_WAITING = 5000;
   const HIDDEN_EVERY = 1000;
@@ -163,7 +162,7 @@
     untold = [];
     while (list.children.length > LOG_ROWS) list.lastElementChild.remove();
     document.querySelector("[data-log-empty]")?.remove();
-  }, LOG_EVERY);
+  }, REFRESH_EVERY);
 
   function log(frames) {
     const told = frames.filter(({ stage }) => stage !== "bar.received" && stage !== "equity.update");
