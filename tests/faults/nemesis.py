@@ -95,7 +95,11 @@ def torment(stack: Rig, chance: random.Random, minutes: float, sessions: int) ->
         time.sleep(chance.uniform(1, 10))
     stack.calm()
     for run_id in runs:
-        took = stack.goes_on(run_id, CALM_SECONDS)
+        try:
+            took = stack.goes_on(run_id, CALM_SECONDS)
+        except AssertionError:
+            status, reason = stack.row(run_id, "status", "reason")
+            raise AssertionError(f"run {run_id} does not trade on: it is {status} {reason}") from None
         print(f"run {run_id} trades on after {took:.1f} s", flush=True)
     for run_id in runs:
         stack.stop(run_id)
