@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
-from tests.browser.person import log_in, start_demo
+from tests.browser.person import WIDE, log_in, start_demo
 from tests.live import LiveStack
 
 
@@ -20,22 +22,43 @@ def demo(live_stack: LiveStack) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def bot(live_stack: LiveStack) -> str:
-    """The id of a bot with two versions and a backtest."""
-    live_stack.cli_json("bot", "save", "crossing", "--config", "sim_sma_cross")
-    live_stack.cli_json("bot", "backtest", "crossing")
-    return str(live_stack.cli_json("bot", "save", "crossing", "--config", "sim_mean_reversion")["id"])
+def logged_in(live_stack: LiveStack, browser: Browser) -> Any:
+    """The cookies of a person who has logged in."""
+    page = browser.new_page()
+    log_in(page, live_stack)
+    state = page.context.storage_state()
+    page.close()
+    return state
 
 
 @pytest.fixture
-def page(live_stack: LiveStack, browser: Browser) -> Iterator[Page]:
-    """A logged-in page; an error in its scripts or a breach of the content security policy fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
+def page(live_stack: LiveStack, browser: Browser, logged_in: Any) -> Iterator[Page]:
+    """The Portfolio page of a person who has logged in."""
+    with opened(browser, logged_in) as page:
+        page.goto(f"{live_stack.base_url}/ui/portfolio/")
+        yield page
+
+
+@pytest.fixture(scope="module")
+def reader(browser: Browser, logged_in: Any) -> Iterator[Page]:
+    """One page for all tests of a module that only look."""
+    with opened(browser, logged_in) as page:
+        yield page
+
+
+@contextmanager
+def opened(browser: Browser, state: Any) -> Iterator[Page]:
+    """A page of its own; an error in its scripts or a breach of the content security policy fails the test."""
+    context = browser.new_context(viewport=WIDE, storage_state=state)
     page = context.new_page()
     complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None)
-    log_in(page, live_stack)
+    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+    page.on("console", lambda said: _heed(page, said, complaints))
     yield page
     context.close()
     assert complaints == []
+
+
+def _heed(page: Page, said: ConsoleMessage, complaints: list[str]) -> None:
+    if "Content Security Policy" in said.text:
+        complaints.append(f"{page.url}: {said.text}")

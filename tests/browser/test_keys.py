@@ -25,12 +25,12 @@ def test_a_run_is_found_and_opened_by_keys_and_the_kill_control_shuts_again(
     page.locator("#search").focus()
     page.keyboard.press("k")
     page.keyboard.press("k")
-    expect(page.locator(".kill__engage")).to_be_hidden()
+    expect(page.locator("#kill .kill__engage")).to_be_hidden()
     page.locator("h1").click()
     page.keyboard.press("k")
     page.keyboard.press("k")
-    expect(page.locator(".kill__engage")).to_be_focused()
-    expect(page.locator(".kill__engage")).to_be_hidden()
+    expect(page.locator("#kill .kill__engage")).to_be_focused()
+    expect(page.locator("#kill .kill__engage")).to_be_hidden()
 
 
 def test_form_and_text_of_a_recipe_follow_each_other_as_one_types(page: Page, live_stack: LiveStack) -> None:

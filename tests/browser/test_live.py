@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
-from tests.browser.person import open_run, start_demo
+from tests.browser.person import PHONE, open_run, start_demo
 from tests.live import LiveStack
 
 
@@ -78,11 +78,15 @@ def test_a_dropped_socket_is_shown_and_resumes_without_a_gap(
     page.context.set_offline(True)
     page.evaluate("alphaswarm.links.forEach((link) => link.socket.close())")
     expect(link).to_have_text("Connection lost, trying again")
+    figure, faint = page.locator("#run .lead__figure"), "getComputedStyle(document.querySelector('#run .age')).color"
+    expect(figure).to_have_css("color", page.evaluate(faint))
     before = seqs[-1]
     page.context.set_offline(False)
     expect(link).to_have_attribute("data-state", "live")
     page.wait_for_function(f"() => alphaswarm.links.some((link) => link.seq > {before + 3})")
     assert seqs == list(range(seqs[0], seqs[-1] + 1))
+    expect(page.locator("[data-log]")).to_contain_text("connection.lost")
+    expect(page.locator("[data-log]")).to_contain_text("connection.back")
 
 
 def test_a_figure_that_grows_old_steps_back(page: Page, live_stack: LiveStack, demo: str) -> None:
@@ -120,16 +124,29 @@ def test_the_kill_switch_ends_the_run(page: Page, live_stack: LiveStack, doomed:
     expect(page.locator("#run .head .state")).to_have_text("killed")
     page.goto(f"{live_stack.base_url}/ui/runs/new/")
     page.get_by_role("button", name="Start a session").click()
-    expect(page.get_by_role("alert")).to_contain_text("The kill switch is engaged")
+    expect(page.locator("#recipe-state")).to_contain_text("The kill switch is engaged")
 
 
-def test_the_kill_switch_works_without_scripts(page: Page, live_stack: LiveStack, released: None) -> None:
+def test_a_kill_that_does_not_arrive_is_told_as_such(page: Page) -> None:
+    page.context.set_offline(True)
+    page.locator(".kill__press").click()
+    page.get_by_role("button", name="Engage now").click()
+    expect(page.locator("[data-messages]")).to_contain_text("Not confirmed: the server cannot be reached")
+    page.context.set_offline(False)
+
+
+def test_two_taps_on_a_phone_engage_the_kill_switch_without_scripts_too(
+    page: Page, live_stack: LiveStack, released: None
+) -> None:
     browser = page.context.browser
     assert browser is not None
-    plain = browser.new_context(java_script_enabled=False, storage_state=page.context.storage_state())
-    still = plain.new_page()
-    still.goto(f"{live_stack.base_url}/ui/portfolio/")
-    still.locator(".kill__press").click()
-    still.get_by_role("button", name="Engage now").click()
-    expect(still.locator("main")).to_contain_text("Engaged")
+    kept = page.context.storage_state()
+    plain = browser.new_context(java_script_enabled=False, viewport=PHONE, has_touch=True, storage_state=kept)
+    phone = plain.new_page()
+    phone.goto(f"{live_stack.base_url}/ui/portfolio/")
+    phone.locator(".kill__press").tap()
+    engage = phone.get_by_role("button", name="Engage now")
+    expect(engage).to_be_in_viewport()
+    engage.tap()
+    expect(phone.locator("main")).to_contain_text("Engaged")
     plain.close()
