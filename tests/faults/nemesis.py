@@ -94,6 +94,8 @@ def torment(stack: Rig, chance: random.Random, minutes: float, sessions: int) ->
             print("          its worker had ended already", flush=True)
         time.sleep(chance.uniform(1, 10))
     stack.calm()
+    # As a person does, once the venue answers again.
+    stack.close_breakers()
     for run_id in runs:
         try:
             took = stack.goes_on(run_id, CALM_SECONDS)

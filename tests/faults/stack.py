@@ -176,9 +176,9 @@ class Rig:
             self._rests(run_id, *ENDED, "interrupted")
         if OrderGate(self.stack.var / "gate").verdict() is not Verdict.OPEN:
             self.release()
-        self._close_breaker()
+        self.close_breakers()
 
-    def _close_breaker(self) -> None:
+    def close_breakers(self) -> None:
         """What a venue refused trips the account's breaker, which stays open for a person."""
         with self.database() as database:
             tripped = database.execute("SELECT name FROM risk_accounts WHERE breaker_open").fetchall()
