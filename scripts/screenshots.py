@@ -34,7 +34,9 @@ DRAWING: Final = 1_200
 THEMING: Final = 300
 #: Colours of a picture, and how many screens of a long page it shows.
 COLOURS: Final = 128
-SCREENS: Final = 2.5
+#: How far the parts of a colour may differ for it to be a grey.
+GREYEST: Final = 40
+SCREENS: Final = 1.75
 
 ACCOUNT: Final = "alpaca-paper"
 #: Far above every price of the made-up bars, so that what is to rest below the market rests.
@@ -196,9 +198,11 @@ def take(page: Page, target: Path) -> None:
 
 
 def _most_frequent(picture: Image.Image) -> Image.Image:
-    """A palette of the colours that most of a picture has: its grounds, lines and inks stay what they are."""
-    counted = picture.getcolors(picture.width * picture.height) or []
-    frequent = sorted(counted, reverse=True, key=lambda one: one[0])[:COLOURS]
+    """A palette of the colours that most of a picture has, half of them for what is not grey: grounds, lines and inks
+    stay what they are, and so does a single green figure."""
+    counted = sorted(picture.getcolors(picture.width * picture.height) or [], reverse=True, key=lambda one: one[0])
+    coloured = [one for one in counted if max(one[1]) - min(one[1]) > GREYEST][: COLOURS // 2]
+    frequent = [*coloured, *(one for one in counted if one not in coloured)][:COLOURS]
     palette = Image.new("P", (1, 1))
     palette.putpalette([part for _, colour in frequent for part in colour])
     return palette
