@@ -32,7 +32,7 @@ screenshots: setup-dev
 
 # Less than half an hour; what the figures mean and what they were: docs/performance.md.
 bench: setup-dev
-	@for name in peers w1 start latency memory orders kill; do $(PYTHON) -m bench.$$name || exit 1; done
+	@for name in peers w1 start latency memory orders smooth kill; do $(PYTHON) -m bench.$$name || exit 1; done
 
 # Other systems beside ours, each in an environment of its own below ALPHASWARM_PEERS (var/peers); about half an hour.
 bench-peers: setup-dev
