@@ -36,7 +36,7 @@ THEMING: Final = 300
 COLOURS: Final = 128
 #: How far the parts of a colour may differ for it to be a grey.
 GREYEST: Final = 40
-SCREENS: Final = 1.75
+SCREENS: Final = 1.5
 
 ACCOUNT: Final = "alpaca-paper"
 #: Far above every price of the made-up bars, so that what is to rest below the market rests.
