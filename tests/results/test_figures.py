@@ -110,8 +110,17 @@ def test_figures_are_ready_for_json_and_complete():
     figures = figures_of(*daily([110.0, 99.0, 121.0]), 100.0, [fill(0, "buy", 1, 10), fill(1, "sell", 1, 12)])
     assert set(figures) == {
         *("total_return", "annual_return", "sharpe", "sortino", "calmar", "volatility"),
-        *("max_drawdown", "drawdown_days", "longest_drawdown_days", "exposure", "turnover", "fees", "slippage", "results"),
-        *("trades", "win_rate", "profit_factor", "average_trade", "best_trade", "worst_trade", "average_hold"),
+        *("max_drawdown", "drawdown_days", "longest_drawdown_days", "exposure", "turnover", "fees", "slippage"),
+        *(
+            "results",
+            "trades",
+            "win_rate",
+            "profit_factor",
+            "average_trade",
+            "best_trade",
+            "worst_trade",
+            "average_hold",
+        ),
     }
     assert {type(one) for one in figures.values()} <= {float, int, str, list, type(None)}
     assert sum(count for _, _, count in figures["results"]) == figures["trades"] == 1
