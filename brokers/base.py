@@ -166,7 +166,8 @@ class IBrokerage(Venue, ABC):
 
     @abstractmethod
     def connect(self) -> None:
-        """Open the connection; raises `Fatal` when it can never work, `Transient` when it may later."""
+        """Open the connection; raises `Fatal` when it can never work, `Transient` when it may later, and another try of
+        the same adapter is in order."""
 
     def reach(self) -> None:
         """Open as much of a connection as questions and cancels from outside need, beside the process that trades;

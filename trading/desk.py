@@ -36,6 +36,7 @@ tracer = trace.get_tracer("alphaswarm.trading")
 
 #: A venue that has not answered by then leaves it unknown whether it has the order.
 SUBMIT_TIMEOUT = 15.0
+RECONNECT_SECONDS = 1.0
 
 #: Errors after which a call may have taken effect or not.
 UNCERTAIN = (VenueError, TimeoutError, OSError)
@@ -89,12 +90,13 @@ class OrderDesk:
         self._connected = False
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def open(self) -> None:
-        """Connect, and trade only once ledger and venue have been compared."""
+    async def open(self, patience: float, is_over: Callable[[], bool]) -> None:
+        """Connect, and trade only once ledger and venue have been compared. A venue that cannot be reached is tried for
+        ``patience`` seconds, unless the session is over meanwhile."""
         together = self._reconciliation
         if together is not None:
             await together.recall()
-        await self._brokerage.connect_async()
+        await self._connect(time.monotonic() + patience, is_over)
         self._connected = True
         self.drain()
         await self._journal.commit()
@@ -102,6 +104,17 @@ class OrderDesk:
         if together is not None:
             await together.begin()
             self._tasks.append(asyncio.create_task(together.watch()))
+
+    async def _connect(self, give_up: float, is_over: Callable[[], bool]) -> None:
+        while True:
+            try:
+                await self._brokerage.connect_async()
+                return
+            except Transient as error:
+                if time.monotonic() > give_up or is_over():
+                    raise
+                log.warning("run %s waits for its venue: %s", self._lease.run_id, error)
+            await asyncio.sleep(RECONNECT_SECONDS)
 
     async def take_up(self, pending: Sequence[Effect]) -> None:
         """Do what an owner of the run that was lost had decided and may not have done. A venue that goes on without the

@@ -36,6 +36,9 @@ from trading.silence import Silence
 from trading.snapshots import account_of, bar_extras, state_of
 from trading.summary import RunSummary
 
+#: For how long (s) a run that goes on tries to reach its venue; what is new fails at once, before who has started it.
+PATIENCE = 120.0
+
 log = logging.getLogger(__name__)
 tracer = trace.get_tracer("alphaswarm.trading")
 
@@ -227,7 +230,7 @@ class PaperTradingSession:
         self._lease.on_leave = self.leave
         self._lease.on_resume = self.resume
         self._lease.on_lost = lambda: self._on_ledger_failure(LeaseLost(self.run_id))
-        await self._desk.open()
+        await self._desk.open(PATIENCE if self._start.resumed else 0.0, self._is_over)
         self._begin()
         await self._journal.commit()
         self._heed.look()

@@ -108,6 +108,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
         give_up = time.monotonic() + _FIRST_EVENTS_SECONDS
         while not self._stream.up:
             if time.monotonic() > give_up:
+                self._stream.close_now()
                 raise Transient("alpaca's order events do not come up")
             time.sleep(0.01)
         self._poller = threading.Thread(target=self._keep_polling, name="alpaca orders", daemon=True)

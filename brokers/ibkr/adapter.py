@@ -16,7 +16,7 @@ from brokers.ibkr.wire import CONNECT_SECONDS, IbThread
 from brokers.known_orders import KnownOrders
 from brokers.sightings import VenueOrder
 from brokers.threaded import ThreadedBrokerage
-from trading.engine.errors import Fatal, Transient, Withheld
+from trading.engine.errors import Fatal, Transient, VenueError, Withheld
 from trading.engine.orders import OrderRecord
 
 
@@ -79,7 +79,11 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         line = self._line = Line(
             wire, self._address, self._poll_seconds, check=self._check_account, look=sent.look, came_up=self.came_up
         )
-        wire.call(line.begin(), CONNECT_SECONDS * 3)
+        try:
+            wire.call(line.begin(), CONNECT_SECONDS * 3)
+        except VenueError:
+            wire.stop()
+            raise
 
     def reach(self) -> None:
         self._questions = open_connection(self._address)

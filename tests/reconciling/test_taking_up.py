@@ -19,7 +19,7 @@ from tests.trading.sessions import CASH, feed_of, new_run, row, run, session, st
 from tests.venues.alpaca import AlpacaStub
 from tests.venues.book import Refused, Terms
 from tests.venues.faults import Fault
-from trading import ledger, withdrawing
+from trading import desk, ledger, withdrawing
 from trading.connections import connect
 from trading.endings import STOPPED
 from trading.engine.effects import Effect
@@ -122,6 +122,18 @@ def test_a_session_that_is_stopped_before_it_is_connected_cancels_what_had_left(
     run(made)
     assert (row(made).status, statuses(made)) == ("stopped", ["cancelled"])
     assert [order.status for order in stub.book.orders.values()] == ["canceled"]
+
+
+def test_a_run_that_goes_on_waits_for_a_venue_that_cannot_be_reached(
+    house: Any, stub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "RECONNECT_SECONDS", 0.01)
+    lost = Lost()
+    stub.call(stub.book.submit, lost.terms)
+    stub.faults.plan("error", where="GET /v2/account", times=3)
+    made = lost.resumed(house, stub, bars=feed_of([]))
+    run(made)
+    assert (row(made).status, statuses(made)) == ("completed", ["cancelled"])
 
 
 def test_one_that_never_left_is_written_off_when_its_session_ends_and_never_sent(house: Any, stub: Any) -> None:
