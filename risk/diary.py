@@ -44,21 +44,21 @@ class Diary(msgspec.Struct):
     ``losses`` is how many round trips in a row have lost money, fees counted, of all symbols by the time at which they
     ended. ``made`` is what a symbol has earned apart from the value of what is held, ``bases`` what it had made in all
     when a person last let the run trade again. ``sent`` are the orders of the last hour, ``rejected`` those of them
-    that the venue did not take.
+    that the venue did not take. Ids stand in the order in which they came, so that the same run saves the same.
     """
 
     day_start: float
     peak: float
     last: float
     day_ends: int = 0
-    trades: set[str] = msgspec.field(default_factory=set)
+    trades: dict[str, bool] = msgspec.field(default_factory=dict)
     turned_away: bool = False
     losses: int = 0
     stays: dict[str, Stay] = msgspec.field(default_factory=dict)
     made: dict[str, float] = msgspec.field(default_factory=dict)
     bases: dict[str, Decimal] = msgspec.field(default_factory=dict)
     sent: deque[Sent] = msgspec.field(default_factory=deque)
-    rejected: set[str] = msgspec.field(default_factory=set)
+    rejected: dict[str, bool] = msgspec.field(default_factory=dict)
 
     @classmethod
     def of(cls, starting_cash: Decimal) -> Diary:
@@ -88,7 +88,7 @@ class Diary(msgspec.Struct):
         before = after - (fill.qty if fill.side is Side.BUY else -fill.qty)
         turns = before * after < 0
         if turns or abs(after) > abs(before):
-            self.trades.add(order.id)
+            self.trades[order.id] = True
         self.made[symbol] = float(fill.realized_pnl - fill.position_cost - self.bases.get(symbol, ZERO))
         stay = self.stays.get(symbol)
         if stay is not None:
@@ -107,12 +107,12 @@ class Diary(msgspec.Struct):
     def end(self, order: OrderRecord) -> None:
         # One that is refused long after it was sent is of no rate any more, and would never be forgotten.
         if order.status is OrderStatus.REJECTED and any(one.order_id == order.id for one in self.sent):
-            self.rejected.add(order.id)
+            self.rejected[order.id] = True
 
     def forget(self, time: int) -> None:
         """Forget the orders that were sent too long before ``time`` (ns)."""
         while self.sent and self.sent[0].time <= time - REJECT_WINDOW:
-            self.rejected.discard(self.sent.popleft().order_id)
+            self.rejected.pop(self.sent.popleft().order_id, None)
 
     def renew(self, run: Context) -> None:
         """A person lets the run trade again: all is measured anew from here."""

@@ -17,7 +17,7 @@ _BASIS: Final = Decimal(10_000)
 
 
 class LimitLadderState(msgspec.Struct):
-    placed: set[str] = set()
+    placed: dict[str, bool] = {}
 
 
 class LimitLadderStrategy(IStrategy):
@@ -43,7 +43,7 @@ class LimitLadderStrategy(IStrategy):
     def on_bar(self, bar: Bar, context: Context) -> list[OrderRequest]:
         if bar.symbol in self.state.placed:
             return []
-        self.state.placed.add(bar.symbol)
+        self.state.placed[bar.symbol] = True
         first = price_of(bar.close)
         return [self._level(bar.symbol, first, level) for level in range(1, self.levels + 1)]
 
