@@ -184,7 +184,7 @@ def test_one_that_was_draining_ends_as_it_was_to(start: Callable[..., Any], tmp_
     async def stopped(bar: Any) -> None:
         await finish_bar(bar)
         if session.engine.bars == 20:
-            session.stop()
+            session._end(STOPPED)
             await session._journal.commit()
             session._journal._append = lost
 
