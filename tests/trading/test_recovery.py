@@ -15,6 +15,7 @@ from tests.trading.market import replay as replay_feed
 from tests.trading.sessions import Frames, Gatehouse, gatehouse, new_run
 from trading import ledger, recipes, runner
 from trading.connections import connect
+from trading.endings import STOPPED
 from trading.lease import Lease, claim
 from trading.ledger import LeaseLost
 from trading.models import Run, RunStatus
