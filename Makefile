@@ -19,7 +19,7 @@ setup: .venv/runtime.stamp
 setup-dev: .venv/dev.stamp
 
 test: setup-dev
-	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: setup-dev
 	.venv/bin/ruff check .

@@ -1,6 +1,7 @@
 """Which worker runs which tests: files as a whole, and those that share the whole stack all on one worker.
 
-A stack is a dozen processes; one is enough.
+A stack is a dozen processes; one is enough. Files are taken in their order: by their number of tests (xdist's own way)
+those would come last that start stacks of their own, and one worker would wait for the other.
 """
 
 from __future__ import annotations
