@@ -185,9 +185,8 @@ def attempt(stack: Stack, venue: Venue, sessions: int, fault: Fault) -> tuple[fl
     stack.start(trading(venue), sessions)
     wait_until(lambda: len(venue.orders()) >= begun + ORDERS_BEFORE * sessions)
     kill = Kill.ready(stack)
-    rate = sum(at > time.time() - 1 for at in venue.orders())
-    if not rate:
-        raise SystemExit("no order came in the second before the call: there was nothing to stop")
+    wait_until(lambda: _rate(venue))
+    rate = _rate(venue)
     with fault(stack, venue):
         called_at = kill.call()
         time.sleep(max(0.0, called_at + WATCH_SECONDS - time.time()))
@@ -196,6 +195,12 @@ def attempt(stack: Stack, venue: Venue, sessions: int, fault: Fault) -> tuple[fl
     late = max(0.0, (max(venue.orders()) - called_at) * 1000)
     stack.cli("kill", "release", "--reason", "the drill is over")
     return late, rate
+
+
+def _rate(venue: Venue) -> float:
+    """Orders that the stub has taken in the second that ends now."""
+    begin = time.time() - 1
+    return sum(at > begin for at in venue.orders())
 
 
 def _settled(database: psycopg.Connection[Any]) -> bool:
