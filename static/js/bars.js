@@ -90,7 +90,10 @@
 
     mark(fills, orders) {
       Object.assign(this, { fills, orders });
-      mark(this.markers, fills, orders);
+      // What was done before the first bar that is shown would pile up on it.
+      const begin = this.bars()[0]?.time ?? Infinity;
+      const shown = ({ time }) => second(time) >= begin;
+      mark(this.markers, fills.filter(shown), orders.filter(shown));
       const open = new Map(
         orders.filter(({ status, price }) => OPEN.has(status) && price).slice(-MOST_LINES).map((one) => [one.id, one]),
       );
