@@ -18,7 +18,7 @@ import yaml
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from tests.browser.person import PHONE, WIDE, log_in, start_demo
+from tests.browser.person import PHONE, WIDE, cookies, start_demo
 from tests.browsers import launched
 from tests.environment import PROJECT
 from tests.live import LiveStack
@@ -96,15 +96,6 @@ def credentials(stub: AlpacaStub) -> dict[str, str]:
         "ALPHASWARM_ALPACA_BASE_URL": stub.url,
         "ALPHASWARM_ALPACA_STREAM_URL": f"{stub.socket_url}/stream",
     }
-
-
-def cookies(browser: Browser, stack: LiveStack) -> Any:
-    """Those of a person who has logged in."""
-    page = browser.new_page()
-    log_in(page, stack)
-    state = page.context.storage_state()
-    page.close()
-    return state
 
 
 def seeded(stack: LiveStack, stub: AlpacaStub) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
-from tests.browser.person import WIDE, log_in, start_demo
+from tests.browser.person import WIDE, cookies, start_demo
 from tests.live import LiveStack
 
 
@@ -24,11 +24,7 @@ def demo(live_stack: LiveStack) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def logged_in(live_stack: LiveStack, browser: Browser) -> Any:
     """The cookies of a person who has logged in."""
-    page = browser.new_page()
-    log_in(page, live_stack)
-    state = page.context.storage_state()
-    page.close()
-    return state
+    return cookies(browser, live_stack)
 
 
 @pytest.fixture

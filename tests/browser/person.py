@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.live import LiveStack
 
@@ -37,3 +37,12 @@ def open_run(page: Page, stack: LiveStack, run_id: str) -> None:
     page.goto(f"{stack.base_url}/ui/portfolio/")
     page.locator(f"#session-{run_id}").get_by_role("link").click()
     expect(page.locator("#run .head .state")).to_have_text("running")
+
+
+def cookies(browser: Browser, stack: LiveStack) -> Any:
+    """Those of a person who has logged in."""
+    page = browser.new_page()
+    log_in(page, stack)
+    state = page.context.storage_state()
+    page.close()
+    return state
