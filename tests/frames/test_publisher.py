@@ -1,4 +1,5 @@
 import os
+import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from uuid import UUID, uuid4
@@ -186,3 +187,13 @@ def test_a_forked_child_has_a_publisher_of_its_own(server: redis.Redis, run_id: 
         os._exit(0 if mine is not parent and mine.flush(run_id, 5) else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert messages(run_id) == ["parent", "child"]
+
+
+def test_a_hold_that_is_asked_for_while_one_is_under_way_counts(publisher: FramePublisher, run_id: UUID) -> None:
+    publisher.hold(0.05)
+    publisher.publish(run_id, TASK, "kill.engaged", "stop")
+    time.sleep(0.02)
+    publisher.hold(0.2)
+    held = time.monotonic()
+    assert publisher.flush(run_id, 30)
+    assert time.monotonic() - held >= 0.2

@@ -140,7 +140,7 @@ class FramePublisher:
     def _serve(self) -> None:
         while True:
             self._wake.wait()
-            self._closing.wait(max(GATHER_SECONDS, self._held_until - time.monotonic()))
+            self._gather()
             self._wake.clear()
             try:
                 delivered = self._deliver()
@@ -155,6 +155,12 @@ class FramePublisher:
                 self._wake.set()
         self._bell.close()
         self._redis.close()
+
+    def _gather(self) -> None:
+        """Let what is said now come together, and wait for as long as anybody, meanwhile too, asks to hold."""
+        self._closing.wait(GATHER_SECONDS)
+        while (left := self._held_until - time.monotonic()) > 0 and not self._closing.wait(left):
+            pass
 
     def _deliver(self) -> bool:
         """Write a batch of every run that has something to show; whether Redis took them all."""
