@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,6 +17,8 @@ from risk.gate import OrderGate, Verdict
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.005
+#: For so long after news of a kill no garbage is collected: that stops every thread of the process while it lasts.
+HURRY_SECONDS = 1.0
 
 #: Called from the watcher's thread with the kill switch's epoch and whether it is engaged, also where only the scoped
 #: halts have changed or a kill has come to flatten, of which the gate tells; must not block.
@@ -34,6 +38,7 @@ class GateWatcher:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
+        self._hurry_until = 0.0
 
     def subscribe(self, callback: GateCallback) -> Callable[[], None]:
         """Call ``callback`` with what is so, and on each change from now on; the answer ends that."""
@@ -55,17 +60,31 @@ class GateWatcher:
         self._closed.set()
         if self._thread is not None:
             self._thread.join()
+        if self._hurry_until:
+            gc.enable()
 
     def _run(self) -> None:
         while not self._closed.wait(POLL_SECONDS):
+            self._take_time_again()
             reading = self._gate.read()
             if reading.verdict is Verdict.STALE:
                 continue
             news = (reading.epoch, reading.engaged, reading.flatten, reading.halts_epoch)
             for subscriber in self._subscribers:
                 if subscriber.told != news:
+                    if reading.engaged:
+                        self._hurry()
                     subscriber.told = news
                     subscriber.tell(reading.epoch, reading.engaged)
+
+    def _hurry(self) -> None:
+        self._hurry_until = time.monotonic() + HURRY_SECONDS
+        gc.disable()
+
+    def _take_time_again(self) -> None:
+        if self._hurry_until and time.monotonic() > self._hurry_until:
+            self._hurry_until = 0.0
+            gc.enable()
 
 
 class _Subscriber:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import threading
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from risk import watch
 from risk.gate import GateReading, OrderGate, Verdict
 from risk.gate_file import RECORD_SIZE, GateFile
 from risk.watch import GateWatcher
@@ -159,6 +161,18 @@ def test_the_watcher_tells_of_each_change_once(path: Path) -> None:
         tell(file, epoch, engaged, lambda last=(epoch, engaged): told[-1:] == [last])
     watcher.close()
     assert told == [(1, False), (2, True), (2, False)]
+
+
+def test_no_garbage_is_collected_while_a_kill_is_heard(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "HURRY_SECONDS", 0.05)
+    watcher, collecting = GateWatcher(path), []
+    watcher.subscribe(lambda epoch, engaged: collecting.append(gc.isenabled()))
+    file = GateFile(path)
+    for epoch, engaged in [(1, False), (2, True)]:
+        tell(file, epoch, engaged, lambda count=epoch: len(collecting) == count)
+    assert collecting == [True, False]
+    eventually(gc.isenabled)
+    watcher.close()
 
 
 def test_who_subscribes_late_is_told_what_is_so(path: Path) -> None:
