@@ -78,7 +78,7 @@ def test_09_at_a_venue_that_would_take_an_order_twice_it_takes_each_once(
             stack.runs.clear()
 
 
-@faults
+@pytest.mark.faults(seconds=600)
 def test_10_twenty_crashes_in_a_row_under_load(stack: Rig) -> None:
     runs = [stack.start(stack.venue.trading()) for _ in range(2)]
     for crash in range(20):
