@@ -1,11 +1,15 @@
-"""Keeping to a venue's rate limit ahead of its refusal."""
+"""Keeping to a venue's rate limit ahead of its refusal.
+
+A venue counts the calls of a token or an account, not those of a session: all sessions of a process share a limit.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from typing import Final
 
 
 class RateLimit:
@@ -29,10 +33,10 @@ class RateLimit:
         self._closed_until = 0.0
         self._lock = threading.Lock()
 
-    def wait(self) -> None:
-        """Wait until one more call is allowed, and count it."""
+    def wait(self, sleep: Callable[[float], None] | None = None) -> None:
+        """Wait until one more call is allowed, and count it; ``sleep`` may raise to give up."""
         while (left := self._claim()) > 0:
-            self._sleep(left)
+            (sleep or self._sleep)(left)
 
     def count(self) -> None:
         """Count a call that does not wait."""
@@ -65,3 +69,12 @@ class RateLimit:
         wait = moment - (time.time() if wall is None else wall)
         with self._lock:
             self._closed_until = self._clock() + min(max(wait, 0.0), self._seconds)
+
+
+_limits: Final[dict[Hashable, RateLimit]] = {}
+
+
+def shared(whose: Hashable, limit: RateLimit) -> RateLimit:
+    """The limit that all of this process keep to together in what ``whose`` names: ``limit``, unless one of them has
+    brought another before."""
+    return _limits.setdefault(whose, limit)

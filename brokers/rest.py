@@ -56,8 +56,7 @@ class RestBrokerage(RestCalls, ThreadedBrokerage):
         order_limit: RateLimit | None = None,
     ) -> None:
         ThreadedBrokerage.__init__(self, starting_cash)
-        limit = limit or RateLimit(60, 60.0)
-        RestCalls.__init__(self, base_url, headers, limit, order_limit or limit)
+        RestCalls.__init__(self, base_url, headers, limit or RateLimit(60, 60.0), order_limit)
         self._poll_seconds = poll_seconds
         self._known = KnownOrders(self.venue, self.tell)
         self._seen_at = 0.0
@@ -213,7 +212,7 @@ class RestBrokerage(RestCalls, ThreadedBrokerage):
 
     def _listed(self, pace: Callable[[], None] | None = None, age: float = 0.0) -> list[VenueOrder]:
         """What the venue lists, or has listed ``age`` seconds ago for another session of the account."""
-        question = (self.base_url, frozenset(self._session.headers.items()), self._orders_path)
+        question = (self._door, self._orders_path)
         body = asked_once(question, age, lambda: self._call("GET", self._orders_path, pace=pace))
         return listed(self.venue, self._read(self._rows, body), self._parse_order)
 

@@ -9,7 +9,7 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from brokers.last_word import asking, mount
-from brokers.pacing import RateLimit
+from brokers.pacing import RateLimit, shared
 from brokers.reading import read
 from trading.engine.errors import Fatal, Rejected, Transient, Unknown, VenueError
 
@@ -24,19 +24,23 @@ _OK: Final = range(200, 300)
 class RestCalls:
     """The calls of one adapter. ``form`` says whether bodies are sent as forms rather than as JSON.
 
-    Questions keep to ``limit``, all that changes something to ``order_limit``, which may be the same.
+    Questions keep to ``limit``, all that changes something to ``order_limit``, or to the same one. Both are shared by
+    the adapters of this process that call the same address with the same ``headers``: ``_door`` is what they share.
     """
 
     venue: str
     form: ClassVar[bool] = False
 
-    def __init__(self, base_url: str, headers: Mapping[str, str], limit: RateLimit, order_limit: RateLimit) -> None:
+    def __init__(
+        self, base_url: str, headers: Mapping[str, str], limit: RateLimit, order_limit: RateLimit | None = None
+    ) -> None:
         self.base_url = base_url.rstrip("/")
+        self._door = (self.base_url, frozenset(headers.items()))
         self._session = requests.Session()
         self._session.headers.update(headers)
         mount(self._session)
-        self._limit = limit
-        self._order_limit = order_limit
+        self._limit = shared((self._door, "questions"), limit)
+        self._order_limit = self._limit if order_limit is None else shared((self._door, "orders"), order_limit)
 
     def _send(self, method: str, path: str, payload: Mapping[str, Any], let_go: Callable[[], None]) -> Any:
         """A call that sends orders, once ``let_go``, which is asked last, did not raise."""

@@ -18,7 +18,7 @@ from brokers.asked_once import SHARED, asked_once
 from brokers.base import STARTING_CASH, Recalled, VenueAccount, VenueClock, VenueFill, VenuePosition
 from brokers.known_orders import KnownOrders
 from brokers.listing import Unreadable
-from brokers.pacing import RateLimit
+from brokers.pacing import RateLimit, shared
 from brokers.reading import read
 from brokers.sightings import VenueOrder
 from brokers.threaded import ThreadedBrokerage
@@ -96,7 +96,8 @@ class AlpacaBrokerage(ThreadedBrokerage):
         # The client library takes a second and a hundred megabytes, and a process that never trades here needs neither.
         from brokers.alpaca.wire import Rest
 
-        self._rest = Rest(*self._credentials, self._urls[0], RateLimit(CALLS_PER_MINUTE, 60.0))
+        limit = shared((self.venue, self._urls[0], self._credentials), RateLimit(CALLS_PER_MINUTE, 60.0))
+        self._rest = Rest(*self._credentials, self._urls[0], limit)
 
     def connect(self) -> None:
         self.reach()

@@ -39,6 +39,7 @@ class Rest:
         mount(self._client._session)
         self._client._session.request = partial(self._client._session.request, timeout=TIMEOUT)  # type: ignore[method-assign]
         self._limit = limit
+        self._client._session.hooks["response"].append(lambda answer, **_: self._limit.hear(answer.headers))
 
     def call(
         self,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from brokers.ibkr import mapping
 from brokers.ibkr.contracts import Contracts
 from brokers.ibkr.wire import CONNECT_SECONDS, IbThread
-from brokers.pacing import RateLimit
+from brokers.pacing import RateLimit, shared
 from trading.engine.bars import NANOS_PER_SECOND, Bar, Timeframe, to_nanos
 from trading.engine.errors import Fatal, Rejected, Transient
 
@@ -66,7 +66,7 @@ class IbkrBars:
         self._halted: dict[str, str] = {}
         self._up = threading.Event()
         self._closing = threading.Event()
-        self._asking = RateLimit(*HISTORY_CALLS, sleep=self._pause)
+        self._asking = shared(("ibkr history", host, port), RateLimit(*HISTORY_CALLS))
         self._asked_at: dict[tuple[str, str, str], float] = {}
         self._wire: IbThread | None = None
         self._contracts: Contracts | None = None
@@ -156,7 +156,7 @@ class IbkrBars:
         asked = symbol, back, _SIZES[timeframe]
         if asked in self._asked_at:
             self._pause(max(self._asked_at[asked] + SAME_SECONDS - time.monotonic(), 0.0))
-        self._asking.wait()
+        self._asking.wait(self._pause)
         self._asked_at[asked] = time.monotonic()
         return self._require().call(self._history(symbol, back, _SIZES[timeframe]), _HISTORY_SECONDS * 2)
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import requests
 
-from brokers.pacing import RateLimit
+from brokers.pacing import RateLimit, shared
 from brokers.tradier.adapter import LIVE_URL, SANDBOX_URL
 from trading.engine.bars import NANOS_PER_SECOND, Bar, Timeframe, to_nanos
 from trading.engine.errors import Fatal, Transient
@@ -38,7 +38,7 @@ class TradierBars:
         self._token = token
         self._url = (base_url or (SANDBOX_URL if paper else LIVE_URL)).rstrip("/")
         self._poll_seconds = poll_seconds
-        self._limit = RateLimit(60, 60.0)
+        self._limit = shared(("tradier bars", self._url, token), RateLimit(60 if paper else 120, 60.0))
         self._last: dict[str, int] = {}
         self._take: Callable[[Bar], None] = lambda bar: None
         self._heard_at = 0.0

@@ -9,6 +9,7 @@ import pytest
 from brokers.alpaca import pages
 from brokers.alpaca.adapter import CALLS_PER_MINUTE
 from brokers.base import Recalled
+from brokers.pacing import RateLimit
 from tests.brokers.contract import BrokerageContract, limit, order
 from tests.brokers.places import Alpaca
 from tests.risk.waiting import eventually
@@ -170,3 +171,18 @@ def test_lists_are_read_to_their_last_page(venue, monkeypatch):
     assert len({fill.execution_id for fill in fills}) == len(fills) == 5
     told = {update.execution_id for update in venue.heard if getattr(update, "kind", "") is UpdateKind.FILL}
     assert {fill.execution_id for fill in fills} == told
+
+
+def test_calls_wait_once_the_venue_says_that_the_account_has_none_left(venue):
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    venue.pace(RateLimit(10_000, 60.0, clock=lambda: now[0], sleep=sleep))
+    venue.stub.limits = {"X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": str(int(time.time()) + 30)}
+    venue.adapter.query_clock()
+    venue.stub.limits = {}
+    venue.adapter.query_clock()
+
+    assert 0 < now[0] <= 60

@@ -49,6 +49,8 @@ class AlpacaStub(Stub):
     def __init__(self, book: Book | None = None) -> None:
         super().__init__(book)
         self.clock_open = True
+        #: What answers say of the limit on calls, by header.
+        self.limits: dict[str, str] = {}
         self.history: dict[str, list[dict[str, Any]]] = {}
         #: The symbols whose recorded bars were asked for.
         self.asked: list[str] = []
@@ -81,10 +83,12 @@ class AlpacaStub(Stub):
             if (request.headers.get("APCA-API-KEY-ID"), request.headers.get("APCA-API-SECRET-KEY")) != (KEY, SECRET):
                 return web.json_response({"code": 40110000, "message": "request is not authorized"}, status=401)
             try:
-                return await handler(request)
+                answer = await handler(request)
             except Refused as refusal:
                 status, code = REFUSALS[refusal.code]
-                return web.json_response({"code": code, "message": str(refusal)}, status=status)
+                answer = web.json_response({"code": code, "message": str(refusal)}, status=status)
+            answer.headers.update(self.limits)
+            return answer
 
         return checked
 
