@@ -79,6 +79,7 @@ class Orders:
     async def submit(self, orders: Sequence[OrderRecord], fields: Sequence[dict[str, Any]]) -> None:
         """Send linked orders, a parent before its children; the last one lets all of them go."""
         contracts = [await self._contracts.find(one.symbol) for one in orders]
+        await self._wire.room(len(orders))
         self._let_go(*orders)
         numbers = {one.id: self._wire.ib.client.getReqId() for one in orders}
         for position, (record, contract, names) in enumerate(zip(orders, contracts, fields, strict=True)):
@@ -101,6 +102,7 @@ class Orders:
 
     async def replace(self, order: OrderRecord, by: OrderRecord, fields: dict[str, Any]) -> None:
         """Give an open order the terms of ``by``; returns once the venue shows it with them."""
+        await self._wire.room(1)
         trade = self._trades.get(order.client_order_id)
         if trade is None:
             raise Transient(f"ibkr has not shown order {order.client_order_id} yet")

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 CALL_SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 10.0
+#: Of the messages that may leave in a second, those that orders leave to cancels.
+FOR_CANCELS: Final = 15
+_LOOK_SECONDS: Final = 0.01
 
 
 class IbThread:
@@ -94,6 +97,23 @@ class IbThread:
                 return await asyncio.wait_for(question(), CALL_SECONDS)
             except TimeoutError:
                 raise Transient(f"ibkr did not answer within {CALL_SECONDS:g} s") from None
+
+    async def room(self, messages: int) -> None:
+        """Wait until so many messages for orders would leave at once: the library takes what is above its rate and
+        sends it later, when nobody can hold it back any more."""
+        while True:
+            left = self._held_back(messages)
+            if not left:
+                return
+            await asyncio.sleep(left)
+
+    def _held_back(self, messages: int) -> float:
+        """For how many seconds more the library would hold some of so many messages back."""
+        client, now = self.ib.client, self.loop.time()
+        ends = [at + client.RequestsInterval for at in client._timeQ if at + client.RequestsInterval > now]
+        if not client._msgQ and len(ends) <= max(client.MaxRequests - FOR_CANCELS - messages, 0):
+            return 0.0
+        return max(min(ends, default=now) - now, _LOOK_SECONDS)
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin something in the loop that nobody waits for."""

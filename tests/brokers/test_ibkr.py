@@ -8,8 +8,8 @@ from brokers.base import OutOfReach
 from tests.brokers.contract import BrokerageContract, limit, order
 from tests.brokers.places import Ibkr
 from tests.risk.waiting import eventually
-from trading.engine.errors import Fatal, Rejected, Transient, Unknown
-from trading.engine.orders import OrderType, Side, TimeInForce
+from trading.engine.errors import Fatal, Rejected, Transient, Unknown, Withheld
+from trading.engine.orders import OrderRecord, OrderType, Side, TimeInForce
 from trading.engine.updates import UpdateKind
 
 
@@ -80,6 +80,25 @@ def test_a_cancel_that_the_venue_does_not_take_leaves_the_order_working(venue):
 
     assert venue.kinds(one, UpdateKind.CANCEL_REFUSED) == [UpdateKind.ACCEPTED, UpdateKind.CANCEL_REFUSED]
     assert [held.status for held in venue.book.orders.values()] == ["new"]
+
+
+def test_an_order_is_asked_about_once_it_would_leave_at_once_and_not_before(venue):
+    """The client library keeps what is above its rate, and sends it later."""
+    venue.rest(limit("91"))
+    wire = venue.adapter._require()
+    client, asked, begin = wire.ib.client, [], wire.loop.time()
+
+    def may_leave(one: OrderRecord) -> bool:
+        asked.append(wire.loop.time())
+        return False
+
+    venue.adapter.may_leave = may_leave
+    wire.soon(client._timeQ.extend, [begin] * client.MaxRequests)
+    with pytest.raises(Withheld):
+        venue.adapter.submit_order(limit("90"))
+
+    assert asked[0] >= begin + client.RequestsInterval
+    assert venue.placed() == 1
 
 
 def test_a_lost_connection_is_made_again_and_what_was_missed_is_told(venue):
