@@ -1,9 +1,14 @@
-"""What a stub venue has done, on disk before anybody is told: the witness that a test asks afterwards."""
+"""What a stub venue has done, on disk before anybody is told: the witness that a test asks afterwards.
+
+`python -m tests.venues.journal FILE RUN_ID` prints the fills of a run's orders as `psql -At` would: client order id,
+quantity and price.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -64,3 +69,17 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return format(value, "f")
     raise TypeError(f"a journal cannot keep a {type(value).__name__}")
+
+
+def fills(path: Path, run_id: str) -> list[str]:
+    """A run's fills, a line each. What stands behind a #, the stub of TWS has added to the order's id."""
+    rows = [one for one in read(path) if one["kind"] == "fill" and one["client_order_id"].startswith(run_id)]
+    return [f"{row['client_order_id'].partition('#')[0]}|{_short(row['qty'])}|{_short(row['price'])}" for row in rows]
+
+
+def _short(text: str) -> str:
+    return f"{Decimal(text).normalize():f}"
+
+
+if __name__ == "__main__":
+    print("\n".join(fills(Path(sys.argv[1]), sys.argv[2])))

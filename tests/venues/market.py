@@ -7,7 +7,7 @@ import threading
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, SupportsFloat
 
 #: How far a close wanders from the one before, how strongly it is drawn back to where it began, and how far a bar's
 #: range reaches past open and close, as parts of the price: a mean reversion over an hour trades every few minutes.
@@ -33,29 +33,40 @@ class Bar(NamedTuple):
         return self.open, self.high, self.low, self.close
 
 
-def wander(prices: Mapping[str, float], start: datetime, seed: int = 1) -> Iterator[list[Bar]]:
-    """Minute after minute from ``start`` a bar of each symbol, beginning at these prices."""
+def wander(
+    prices: Mapping[str, float], start: datetime, seed: int = 1, last: Mapping[str, SupportsFloat] | None = None
+) -> Iterator[list[Bar]]:
+    """Minute after minute from ``start`` a bar of each symbol, beginning at these prices.
+
+    A bar opens where the one before closed, or at the ``last`` price, which somebody else may have moved.
+    """
     draws = random.Random(seed)
-    last = dict(prices)
+    closes = dict(prices)
     while True:
         bars = []
         for symbol, base in prices.items():
-            opening = last[symbol]
+            opening = float((closes if last is None else last)[symbol])
             close = round(max(opening * (1 + draws.gauss(0, STEP)) + (base - opening) * PULL, 0.01), 2)
             reach = base * REACH * draws.random()
             high = round(max(opening, close) + reach, 2)
             low = round(max(min(opening, close) - reach, 0.01), 2)
             bars.append(Bar(symbol, start, opening, high, low, close, draws.randrange(100, 10_000)))
-            last[symbol] = close
+            closes[symbol] = close
         yield bars
         start += MINUTE
 
 
 def run(
-    prices: Mapping[str, float], show: Callable[[Bar], None], *, every: float, seed: int, over: threading.Event
+    prices: Mapping[str, float],
+    show: Callable[[Bar], None],
+    *,
+    every: float,
+    seed: int,
+    over: threading.Event,
+    last: Mapping[str, SupportsFloat] | None = None,
 ) -> None:
     """Show a minute's bars every so many seconds, and none before its minute is over, until ``over`` is set."""
-    for bars in wander(prices, datetime.now(UTC).replace(second=0, microsecond=0) - PAST, seed):
+    for bars in wander(prices, datetime.now(UTC).replace(second=0, microsecond=0) - PAST, seed, last):
         left = bars[0].start + MINUTE - datetime.now(UTC)
         if over.wait(max(every, left.total_seconds())):
             return
@@ -73,12 +84,12 @@ def first_prices(options: Namespace) -> dict[str, float]:
     return {symbol: float(price) for symbol, _, price in (text.partition("=") for text in options.price)}
 
 
-def serve(options: Namespace, show: Callable[[Bar], None]) -> None:
-    """Let the market move as the options say, until Ctrl-C."""
+def serve(options: Namespace, show: Callable[[Bar], None], last: Mapping[str, SupportsFloat]) -> None:
+    """Let the market move as the options say, and on from what was traded ``last``, until Ctrl-C."""
     over = threading.Event()
     try:
         if options.every and options.price:
-            run(first_prices(options), show, every=options.every, seed=options.seed, over=over)
+            run(first_prices(options), show, every=options.every, seed=options.seed, over=over, last=last)
         over.wait()
     except KeyboardInterrupt:
         over.set()

@@ -223,4 +223,4 @@ def serve_by_hand(make: Callable[[Book], Stub], description: str) -> None:
         book.trade(symbol, Decimal(str(price)))
     with serving(make(book), options.port) as stub:
         print(f"listening at {stub.url}; POST {stub.url}{CONTROL}/trade {{symbol, price}} lets the market trade")
-        market.serve(options, lambda bar: stub.call(stub.show, bar))
+        market.serve(options, lambda bar: stub.call(stub.show, bar), book.last)

@@ -28,6 +28,17 @@ def test_bars_follow_each_other_and_are_the_same_for_the_same_seed(seed, price):
         assert [bar.open for bar in after] == [bar.close for bar in before]
 
 
+def test_a_market_goes_on_from_a_price_that_somebody_has_let_trade():
+    last = {"SPY": 450.0}
+    minutes = market.wander(last, START, last=last)
+    next(minutes)
+    last["SPY"] = 380.0
+    [bar] = next(minutes)
+
+    assert bar.open == 380.0
+    assert abs(bar.close - 380.0) < 10
+
+
 def test_a_market_that_is_faster_than_time_shows_the_past_and_ends_when_it_is_told_to():
     shown, over = [], threading.Event()
 
