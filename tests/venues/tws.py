@@ -153,13 +153,19 @@ class TwsStub(MarketData, AccountData):
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:
             meanwhile()
-        plan = self.faults.take(Fault.SWALLOW, Fault.REFUSE_ERROR, where="place")
+        plan = self.faults.take(Fault.SWALLOW, Fault.REFUSE_ERROR, Fault.DELAY, where="place")
+        if plan is None:
+            self._place(client, fields)
+        elif plan.fault is Fault.REFUSE_ERROR:
+            text = "Order rejected - reason:the venue does not take it"
+            client.send(*messages.error(int(fields[1]), self.refusal_code, text))
+        elif plan.fault is Fault.DELAY:
+            client.late = plan.seconds
+            self._place(client, fields)
+            client.late = 0.0
+
+    def _place(self, client: Client, fields: list[str]) -> None:
         number = int(fields[1])
-        if plan is not None:
-            if plan.fault is Fault.REFUSE_ERROR:
-                text = "Order rejected - reason:the venue does not take it"
-                client.send(*messages.error(number, self.refusal_code, text))
-            return
         placed, terms, transmit = messages.placed(client.id, fields, TYPES)
         self._next_id = max(self._next_id, number + 1)
         known = self._find(client, number)
@@ -265,7 +271,9 @@ def main() -> None:
         book.trade(symbol, Decimal(str(price)))
     with serving(TwsStub(book), options.port) as stub:
         print(f"listening at 127.0.0.1:{stub.port}", flush=True)
-        market.serve(options, lambda bar: stub.call(stub.minute, bar.symbol, int(bar.start.timestamp()), bar.prices))
+        market.serve(
+            options, lambda bar: stub.call(stub.minute, bar.symbol, int(bar.start.timestamp()), bar.prices), book.last
+        )
 
 
 if __name__ == "__main__":

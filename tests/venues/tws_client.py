@@ -23,13 +23,14 @@ class Gateway(Protocol):
 
 
 class Client:
-    """One connection."""
+    """One connection, which is told of its orders so many seconds ``late``."""
 
     def __init__(self, stub: Gateway, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.stub = stub
         self.id = -1
         self.bars: dict[str, str] = {}
         self.ticks: dict[str, str] = {}
+        self.late = 0.0
         self._reader = reader
         self._writer = writer
         self._held: list[tuple[Any, ...]] = []
@@ -40,6 +41,9 @@ class Client:
 
     def tell(self, *messages_: tuple[Any, ...]) -> None:
         """Send what belongs to one event of an order, spoiled as planned."""
+        if self.late:
+            asyncio.get_running_loop().call_later(self.late, self.tell, *messages_)
+            return
         plan = self.stub.faults.take(*EVENT_FAULTS)
         if plan is not None and plan.fault is Fault.LOSE_EVENT:
             return
