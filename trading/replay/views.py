@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
 from access.auth import page
 from trading.engine.errors import TradingError
-from trading.rendering import run_or_404
+from trading.models import Run
+from trading.rendering import rendered, run_or_404
 from trading.replay.api import MOST_BARS
 from trading.replay.parity import parity
 from trading.replay.report import ReplayReport, replay
@@ -20,28 +21,28 @@ from trading.replay.report import ReplayReport, replay
 @require_POST
 @page("read")
 def replay_run(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    found = run_or_404(run_id)
-    context: dict[str, Any] = {"run": found}
-    try:
-        report = replay(found, MOST_BARS)
-        context |= {"report": report, "sides": _sides(report)}
-    except TradingError as error:
-        context["problem"] = str(error)
-    template = "replay/_replay.html" if request.htmx else "replay/replay.html"  # type: ignore[attr-defined]
-    return render(request, template, context)
+    return _reckoned(request, "replay", run_id, _replayed)
 
 
 @require_POST
 @page("read")
 def parity_run(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    found = run_or_404(run_id)
-    context: dict[str, Any] = {"run": found}
+    return _reckoned(request, "parity", run_id, lambda run: {"parity": parity(run, MOST_BARS)})
+
+
+def _reckoned(request: HttpRequest, name: str, run_id: UUID, reckon: Callable[[Run], dict[str, Any]]) -> HttpResponse:
+    """What is reckoned of a run, or why it cannot be."""
+    run = run_or_404(run_id)
     try:
-        context["parity"] = parity(found, MOST_BARS)
+        found = reckon(run)
     except TradingError as error:
-        context["problem"] = str(error)
-    template = "replay/_parity.html" if request.htmx else "replay/parity.html"  # type: ignore[attr-defined]
-    return render(request, template, context)
+        found = {"problem": str(error)}
+    return rendered("replay", request, name, {"run": run, **found})
+
+
+def _replayed(run: Run) -> dict[str, Any]:
+    report = replay(run, MOST_BARS)
+    return {"report": report, "sides": _sides(report)}
 
 
 def _sides(report: ReplayReport) -> list[tuple[str, Any, Any, bool]]:
