@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import resolve
 
@@ -46,6 +47,11 @@ def test_a_viewer_is_offered_no_verb(viewer: Client) -> None:
     assert not {"Engage the kill switch…", "Stop all sessions"} & set(found(viewer, ""))
 
 
+def test_the_inspector_is_offered_to_staff_alone(operator: Client, viewer: Client) -> None:
+    assert "Inspector" in found(operator, "")
+    assert "Inspector" not in found(viewer, "")
+
+
 def test_it_is_a_page_for_who_has_no_scripts(operator: Client) -> None:
     ends(session("lonely"))
     page = operator.get(URL, {"q": "lonely"}).content.decode()
@@ -58,6 +64,7 @@ def test_what_is_searched_for_is_shown_as_text(operator: Client) -> None:
 
 
 def test_every_shortcut_leads_to_one_page() -> None:
-    keys = [one.keys for one in commands.pages() if one.keys]
+    pages = commands.pages(User(is_staff=True))
+    keys = [one.keys for one in pages if one.keys]
     assert len(keys) == len(set(keys))
-    assert all(resolve(one.url) for one in commands.pages())
+    assert all(resolve(one.url) for one in pages)

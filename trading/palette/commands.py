@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.contrib.auth.models import User
 from django.urls import reverse
 
 from access.principals import Principal
 from trading import queries
 from trading.accounts import kind_of
 from trading.models import Bot, Run
-from trading.templatetags.layout import GROUPS
+from trading.templatetags.layout import GROUPS, open_to
 from trading.templatetags.shortcuts import SHORTCUTS
 
 #: Runs and bots that a search shows.
@@ -30,11 +31,12 @@ class Command:
     confirm: str = ""
 
 
-def pages() -> list[Command]:
+def pages(user: User | None) -> list[Command]:
+    """Those that the user may open."""
     return [
         Command(one.title, reverse(one.name), group, keys=SHORTCUTS.get(one.name, ""))
-        for group, sections in GROUPS.items()
-        for one in sections
+        for group in GROUPS
+        for one in open_to(user, group)
     ]
 
 
@@ -42,7 +44,7 @@ def found(text: str, principal: Principal) -> list[Command]:
     """Everything that a text is part of the name of; without one, the pages and verbs."""
     text = text.strip()
     words = text.lower().split()
-    known = [*verbs(principal), *pages()]
+    known = [*verbs(principal), *pages(principal.user)]
     commands = [one for one in known if all(word in f"{one.group} {one.title}".lower() for word in words)]
     return [*commands, *_runs(text), *_bots(text)] if text else commands
 

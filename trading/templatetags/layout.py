@@ -69,14 +69,18 @@ GROUPS: Final[dict[str, list[Section]]] = {
 }
 
 
+def open_to(user: Any, group: str) -> list[Section]:
+    """The sections of a group that a user may open."""
+    return [one for one in GROUPS[group] if one.name != INSPECTOR or (user and user.is_staff)]
+
+
 @register.inclusion_tag("trading/_navigation.html", takes_context=True)
 def navigation(context: dict[str, Any]) -> dict[str, Any]:
     """The groups, and below them the sections of the group that the page is in; of the first where it is in none."""
     user, name = context["request"].user, _place(context["request"].resolver_match)
     here = next((group for group, sections in GROUPS.items() if any(name in one.names for one in sections)), None)
     groups = [{"title": group, "name": sections[0].name, "here": group == here} for group, sections in GROUPS.items()]
-    open_to_user = [one for one in GROUPS[here or "Trading"] if one.name != INSPECTOR or user.is_staff]
-    sections = [{"section": one, "here": name in one.names} for one in open_to_user]
+    sections = [{"section": one, "here": name in one.names} for one in open_to(user, here or "Trading")]
     return {"groups": groups, "sections": sections, "group": here or "Trading", "user": user}
 
 
