@@ -88,7 +88,7 @@ def test_a_backtest_in_the_queue_shows_that_it_waits_and_can_be_cancelled(bars: 
     assert "Waiting for a worker" in shown
     assert f'data-run="/ws/paper/{waiting.pk}"' in shown
     assert ">Cancel</button>" in shown
-    operator.post(f"/ui/runs/{waiting.pk}/stop/")
+    operator.post(f"/ui/runs/{waiting.pk}/stop/", {"sure": "yes"})
     assert "No bar was processed" in page(operator, f"{waiting.pk}/")
 
 
@@ -197,3 +197,21 @@ def test_how_results_are_spread_is_recorded_so_that_no_fill_is_read_for_it(
         sheet = sheet_of(run)
     assert sheet is not None
     assert sheet.results == reckoned
+
+
+def test_of_a_session_the_next_look_reads_what_is_new() -> None:
+    trading = session()
+    for side in (Side.BUY, Side.SELL, Side.BUY):
+        buys(trading, side=side)
+    seen, traded = reading.curve_of(trading.run), reading._traded_by(trading.run)
+    reading._curves[trading.run.pk] = seen._replace(equity=seen.equity * 0)
+    reading._traded[trading.run.pk] = traded._replace(fees=Decimal(7), value=Decimal(0))
+    buys(trading, side=Side.SELL)
+    curve, after = reading.curve_of(trading.run), reading._traded_by(trading.run)
+    reading._curves.clear()
+    reading._traded.clear()
+    whole, in_all = reading.curve_of(trading.run), reading._traded_by(trading.run)
+    assert curve.times.tolist() == whole.times.tolist()
+    assert curve.equity.tolist() == [0, 0, *whole.equity[2:]]
+    assert after.fees - 7 == in_all.fees - traded.fees > 0
+    assert after.value == in_all.value - traded.value > 0

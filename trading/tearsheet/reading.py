@@ -10,9 +10,9 @@ from uuid import UUID
 
 import numpy as np
 from django.db import connection
-from django.db.models import F, Sum
+from django.db.models import F, Max, Sum
 
-from trading.engine.bars import to_nanos
+from trading.engine.bars import to_datetime, to_nanos
 from trading.engine.orders import Side
 from trading.engine.records import plain
 from trading.ledger import read_curve
@@ -28,7 +28,7 @@ from trading.tearsheet.figures import Group, grouped, with_excess
 # Microseconds since the epoch; in floats, for nothing is booked from them.
 _POINTS: Final = """
     SELECT (extract(epoch FROM time) * 1000000)::bigint, equity::float8
-      FROM equity_points WHERE run_id = %s ORDER BY time
+      FROM equity_points WHERE run_id = %s AND time >= %s ORDER BY time
 """
 #: A chart is no sharper for more points than a screen has columns.
 MOST_POINTS: Final = 1200
@@ -37,13 +37,24 @@ MOST_FILLS: Final = 10_000
 _KEPT: Final = 16
 #: The time of what was held before the fills that are looked at.
 _BEFORE: Final = -1
-#: Figures that were reckoned here, by run.
+#: By run: figures that were reckoned here, and of runs that trade what was read before, so that as long as a session
+#: may be, the next look reads what is new.
 _measured: dict[UUID, dict[str, Any]] = {}
+_curves: dict[UUID, Curve] = {}
+_traded: dict[UUID, Traded] = {}
 
 
 class Curve(NamedTuple):
     times: Ints
     equity: Floats
+
+
+class Traded(NamedTuple):
+    """What fills up to the one with the id ``last`` came to: fees, and the value bought and sold."""
+
+    last: int
+    fees: Decimal
+    value: Decimal
 
 
 class Sheet(NamedTuple):
@@ -65,11 +76,17 @@ def curve_of(run: Run) -> Curve:
     kept = EquityCurve.objects.filter(pk=run.pk).first()
     if kept is not None:
         return Curve(*read_curve(kept.times, kept.equity))
+    known = _curves.get(run.pk) or Curve(np.empty(0, np.int64), np.empty(0))
+    # Bars of other symbols may have come to the last moment since.
+    times, equity = known.times[:-1], known.equity[:-1]
     with connection.cursor() as cursor:
-        cursor.execute(_POINTS, [run.pk])
+        cursor.execute(_POINTS, [run.pk, to_datetime(int(known.times[-1]) if len(known.times) else 0)])
         points = cursor.fetchall()
-    times = np.fromiter((time for time, _ in points), np.int64, len(points))
-    return Curve(times * 1000, np.fromiter((equity for _, equity in points), np.float64, len(points)))
+    new = np.fromiter((time for time, _ in points), np.int64, len(points)) * 1000
+    at_them = np.fromiter((value for _, value in points), np.float64, len(points))
+    curve = Curve(np.concatenate((times, new)), np.concatenate((equity, at_them)))
+    _keep(_curves, run.pk, curve)
+    return curve
 
 
 def sheet_of(run: Run) -> Sheet | None:
@@ -111,21 +128,22 @@ def _metrics(run: Run, curve: Curve) -> dict[str, Any]:
         known = figures_of(*curve, cash, list(_fills(run.pk))) if lists_all(run) else _of_newest(run, curve)
         if run.status not in ACTIVE:
             # What has ended changes no more.
-            _measured[run.pk] = known
-            while len(_measured) > _KEPT:
-                _measured.pop(next(iter(_measured)), None)
+            _keep(_measured, run.pk, known)
     return known
+
+
+def _keep(kept: dict[UUID, Any], run_id: UUID, value: Any) -> None:
+    """The runs that were looked at last are kept."""
+    kept.pop(run_id, None)
+    kept[run_id] = value
+    while len(kept) > _KEPT:
+        kept.pop(next(iter(kept)), None)
 
 
 def _of_newest(run: Run, curve: Curve) -> dict[str, Any]:
     """As `figures_of`, those of trades within the newest fills alone (``partial``) and without the exposure, for which
     every fill would have to be read."""
-    cash, trades = float(run.starting_cash), trades_of(run)
-    fees, value = Decimal(0), Decimal(0)
-    by_symbol = Fill.objects.filter(run=run).order_by().values_list("symbol")
-    for symbol, paid, traded in by_symbol.annotate(paid=Sum("fee"), traded=Sum(F("qty") * F("price"))):
-        fees += paid
-        value += traded * multiplier_of(symbol)
+    cash, trades, traded = float(run.starting_cash), trades_of(run), _traded_by(run)
     average = float(curve.equity.mean())
     return {
         **performance(*curve, cash),
@@ -133,11 +151,25 @@ def _of_newest(run: Run, curve: Curve) -> dict[str, Any]:
         **trade_figures(trades),
         "results": [[one.low, one.high, one.count] for one in spread([float(trade.pnl) for trade in trades])],
         "exposure": None,
-        "turnover": float(value) / average if average > 0 else None,
-        "fees": plain(fees),
+        "turnover": float(traded.value) / average if average > 0 else None,
+        "fees": plain(traded.fees),
         "slippage": None,
         "partial": True,
     }
+
+
+def _traded_by(run: Run) -> Traded:
+    """What all fills of a run came to. The ids of a run's fills rise in the order in which they are booked."""
+    last, fees, value = _traded.get(run.pk) or Traded(0, Decimal(0), Decimal(0))
+    new = Fill.objects.filter(run=run, id__gt=last).order_by().values_list("symbol")
+    sums = new.annotate(newest=Max("id"), paid=Sum("fee"), traded=Sum(F("qty") * F("price")))
+    for symbol, newest, paid, traded in sums:
+        last = max(last, newest)
+        fees += paid
+        value += traded * multiplier_of(symbol)
+    found = Traded(last, fees, value)
+    _keep(_traded, run.pk, found)
+    return found
 
 
 def _results(run: Run, metrics: Mapping[str, Any]) -> list[Bin]:
@@ -180,13 +212,13 @@ def _held_before(run_id: UUID, fills: Sequence[Execution]) -> Iterator[Execution
 
 def _fills(run_id: UUID, newest: int | None = None) -> Iterator[Execution]:
     """The fills of a run, or the newest of them, in the order in which they were booked."""
-    columns = Fill.objects.filter(run=run_id).values_list("filled_at", "symbol", "side", "qty", "price", "fee")
+    columns = Fill.objects.filter(run=run_id).values_list("seq", "filled_at", "symbol", "side", "qty", "price", "fee")
     rows: Iterable[Any]
     if newest is None:
         rows = columns.order_by("seq").iterator(chunk_size=10_000)
     else:
-        rows = reversed(columns.order_by("-seq")[:newest])
-    for filled_at, *rest in rows:
+        rows = sorted(columns.order_by("-filled_at", "-id")[:newest])
+    for _, filled_at, *rest in rows:
         yield Execution(to_nanos(filled_at), *rest)
 
 
