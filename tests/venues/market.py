@@ -66,11 +66,14 @@ def run(
     last: Mapping[str, SupportsFloat] | None = None,
 ) -> None:
     """Show a minute's bars every so many seconds, and none before its minute is over, until ``over`` is set."""
-    for bars in wander(prices, datetime.now(UTC).replace(second=0, microsecond=0) - PAST, seed, last):
-        left = bars[0].start + MINUTE - datetime.now(UTC)
-        if over.wait(max(every, left.total_seconds())):
+    start = datetime.now(UTC).replace(second=0, microsecond=0) - PAST
+    minutes = wander(prices, start, seed, last)
+    while True:
+        start += MINUTE
+        # A minute is made up when it is over: meanwhile somebody may move its price.
+        if over.wait(max(every, (start - datetime.now(UTC)).total_seconds())):
             return
-        for bar in bars:
+        for bar in next(minutes):
             show(bar)
 
 

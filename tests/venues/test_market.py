@@ -28,15 +28,24 @@ def test_bars_follow_each_other_and_are_the_same_for_the_same_seed(seed, price):
         assert [bar.open for bar in after] == [bar.close for bar in before]
 
 
-def test_a_market_goes_on_from_a_price_that_somebody_has_let_trade():
-    last = {"SPY": 450.0}
-    minutes = market.wander(last, START, last=last)
-    next(minutes)
-    last["SPY"] = 380.0
-    [bar] = next(minutes)
+class Moved(threading.Event):
+    """Somebody lets a price fall while a minute passes, and another, and then the market ends."""
 
-    assert bar.open == 380.0
-    assert abs(bar.close - 380.0) < 10
+    def __init__(self, last: dict[str, float]) -> None:
+        super().__init__()
+        self._last = last
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._last["SPY"] -= 70
+        return self._last["SPY"] < 300
+
+
+def test_a_market_goes_on_from_a_price_that_somebody_has_moved_meanwhile():
+    shown, last = [], {"SPY": 450.0}
+    market.run({"SPY": 450.0}, shown.append, every=60, seed=1, over=Moved(last), last=last)
+
+    assert [bar.open for bar in shown] == [380.0, 310.0]
+    assert all(abs(bar.close - bar.open) < 10 for bar in shown)
 
 
 def test_a_market_that_is_faster_than_time_shows_the_past_and_ends_when_it_is_told_to():
