@@ -73,7 +73,8 @@ def _plain(value: Any) -> Any:
 
 def fills(path: Path, run_id: str) -> list[str]:
     """A run's fills, a line each. What stands behind a #, the stub of TWS has added to the order's id."""
-    rows = [one for one in read(path) if one["kind"] == "fill" and one["client_order_id"].startswith(run_id)]
+    begin = run_id.replace("-", "")
+    rows = [one for one in read(path) if one["kind"] == "fill" and one["client_order_id"].startswith(begin)]
     return [f"{row['client_order_id'].partition('#')[0]}|{_short(row['qty'])}|{_short(row['price'])}" for row in rows]
 
 

@@ -254,6 +254,7 @@ class TradierStub(Stub):
         names = ("open", "high", "low", "close", "volume")
         row = {"time": start, **{name: getattr(bar, name) for name in names}}
         self.series.setdefault(bar.symbol, []).append(row)
+        self.heartbeat()
 
     # Events: they carry neither symbol nor side.
 
