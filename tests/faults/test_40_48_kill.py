@@ -145,7 +145,7 @@ def test_48_a_kill_with_the_venue_cut_off_is_not_shown_as_done(stack: Rig) -> No
     stack.comes_to(run_id, "killed")
     assert "not confirmed" in stack.row(run_id, "reason")
     assert stack.open_orders() == 3
-    assert not stack.stack.cli_json("kill", "status")["confirmed"]
+    assert not stack.stack.cli_json("kill", "status")["measured"]["confirmed"]
     stack.venue.wire.restore()
     eventually(lambda: not stack.open_orders(), 60)
     stack.oracle.check(killed_at=engaged)
