@@ -6,6 +6,8 @@
   const RETRY_MOST = 10_000;
   const REFRESH_EVERY = 700;
   const ARMED_FOR = 3000;
+  // Whoever holds longer does not click.
+  const PRESSED_FOR = 5000;
   const LOG_ROWS = 200;
   // Frames that wait for the next picture at most; a page that is not looked at draws none.
   const MOST_WAITING = 5000;
@@ -299,6 +301,28 @@
   });
   document.body.addEventListener("htmx:afterSwap", tick);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
+
+  // Nothing moves away under a finger: a fragment that nobody asked for and that comes between press and release would
+  // make a click miss what it was meant for. It is asked for again afterwards.
+  let pressedAt = -Infinity;
+  const held = new Map();
+
+  function released() {
+    pressedAt = -Infinity;
+    setTimeout(() => {
+      for (const [fragment, path] of held) if (fragment.isConnected) htmx.ajax("GET", path, { source: fragment });
+      held.clear();
+    });
+  }
+
+  addEventListener("pointerdown", () => { pressedAt = performance.now(); }, true);
+  for (const over of ["pointerup", "pointercancel"]) addEventListener(over, released, true);
+  document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const { elt, path, verb, triggeringEvent } = detail.requestConfig;
+    if (verb !== "get" || triggeringEvent?.isTrusted || performance.now() - pressedAt > PRESSED_FOR) return;
+    detail.shouldSwap = false;
+    held.set(elt, path);
+  });
 
   // What a person or a script of this page has changed is kept when a fragment is morphed into place.
   if (window.Idiomorph) {

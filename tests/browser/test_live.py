@@ -68,6 +68,22 @@ def test_tables_keep_focus_while_they_are_brought_up_to_date(page: Page, demo: s
     expect(link).to_be_focused()
 
 
+def test_nothing_moves_between_the_press_and_the_release_of_a_click(page: Page, demo: str) -> None:
+    link = page.locator(f"#session-{demo}").get_by_role("link")
+    link.hover()
+    page.mouse.down()
+    page.evaluate(
+        "document.querySelector('#overview').prepend(Object.assign(document.createElement('hr'), {id: 'stays'}))"
+    )
+    with page.expect_response("**/ui/portfolio/"):
+        page.evaluate("document.body.dispatchEvent(new CustomEvent('news'))")
+    page.evaluate("new Promise((settled) => setTimeout(settled))")
+    expect(page.locator("#stays")).to_have_count(1)
+    page.mouse.move(0, 0)
+    page.mouse.up()
+    expect(page.locator("#stays")).to_have_count(0)
+
+
 def test_a_dropped_socket_is_shown_and_resumes_without_a_gap(
     seqs: list[int], page: Page, live_stack: LiveStack, demo: str
 ) -> None:
