@@ -12,9 +12,8 @@ from uuid import UUID
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.template.defaultfilters import pluralize
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -29,7 +28,7 @@ from trading.engine.errors import InvalidValue
 from trading.forms import as_yaml
 from trading.models import Mode, Run, RunStatus
 from trading.oversight import queries as oversight
-from trading.rendering import rendered, run_or_404
+from trading.rendering import asked_again, rendered, run_or_404, sent_back
 from trading.templatetags.layout import mode_context
 
 #: Orders and fills that a run's page shows of what may be many.
@@ -149,18 +148,27 @@ def _run_rows(request: HttpRequest, run_id: UUID, title: str, read: Any) -> Http
 @require_POST
 @page("trade")
 def stop(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    stopped = actions.stop(run_or_404(run_id), principal=principal_of(request))
+    found = run_or_404(run_id)
+    if asked := asked_again(request, f"Stop {found.name}?", "Stop", "ui:runs"):
+        return asked
+    stopped = actions.stop(found, principal=principal_of(request))
     messages.success(request, f"{stopped.name} was asked to stop: it cancels what is open and ends.")
-    return _back(request, "ui:runs")
+    return sent_back(request, "ui:runs")
 
 
 @require_POST
 @page("trade")
 def stop_chosen(request: HttpRequest) -> HttpResponse:
-    stopped = [actions.stop(run, principal=principal_of(request)) for run in _chosen(request)]
-    if stopped:
-        messages.success(request, f"{len(stopped)} run{pluralize(len(stopped))} asked to stop.")
-    return _back(request, "ui:runs")
+    chosen = list(_chosen(request))
+    if not chosen:
+        return sent_back(request, "ui:runs")
+    count = f"{len(chosen)} run{pluralize(len(chosen))}"
+    if asked := asked_again(request, f"Stop {count}: {', '.join(run.name for run in chosen)}?", "Stop", "ui:runs"):
+        return asked
+    for run in chosen:
+        actions.stop(run, principal=principal_of(request))
+    messages.success(request, f"{count} asked to stop.")
+    return sent_back(request, "ui:runs")
 
 
 @require_POST
@@ -173,12 +181,12 @@ def halt_chosen(request: HttpRequest) -> HttpResponse:
         ]
     except ReasonMissing as error:
         messages.error(request, f"Nothing was halted: {error}.")
-        return _back(request, "ui:runs")
+        return sent_back(request, "ui:runs")
     if halted:
         messages.success(
             request, f"{len(halted)} run{pluralize(len(halted))} halted; what they have open is cancelled."
         )
-    return _back(request, "ui:runs")
+    return sent_back(request, "ui:runs")
 
 
 def _chosen(request: HttpRequest) -> QuerySet[Run]:
@@ -193,13 +201,8 @@ def _chosen(request: HttpRequest) -> QuerySet[Run]:
 @require_POST
 @page("halt")
 def stop_all(request: HttpRequest) -> HttpResponse:
+    if asked := asked_again(request, "Stop all sessions?", "Stop all", "ui:runs"):
+        return asked
     stopped = actions.stop_all(principal=principal_of(request))
     messages.success(request, f"{len(stopped)} sessions were asked to stop.")
-    return _back(request, "ui:runs")
-
-
-def _back(request: HttpRequest, otherwise: str) -> HttpResponse:
-    """To the page that the form came from, which it names itself; to no other site."""
-    target = request.POST.get("next", "")
-    safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return redirect(target if safe else otherwise)
+    return sent_back(request, "ui:runs")

@@ -20,7 +20,7 @@ from alphaswarm_site.rooms.display import Display
 from alphaswarm_site.rooms.forms import AuditForm, DisplayForm, TokenForm
 from alphaswarm_site.rooms.installed import VARIABLES
 from trading.engine.errors import InvalidValue
-from trading.rendering import rendered
+from trading.rendering import asked_again, rendered
 
 
 @never_cache
@@ -117,6 +117,8 @@ def token_revoke(request: HttpRequest, token_id: int) -> HttpResponse:
     token = tokens_of(principal).filter(pk=token_id).first()
     if token is None:
         raise Http404(f"you have no token {token_id}")
+    if asked := asked_again(request, f"Revoke the token {token.name}?", "Revoke", "site:settings"):
+        return asked
     actions.revoke_token(token, principal=principal)
     messages.success(request, f"The token {token.name} is refused from now on.")
     return redirect("site:settings")

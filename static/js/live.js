@@ -222,7 +222,7 @@
   function disarm(button) {
     if (!button.classList.contains("button--armed")) return;
     button.classList.remove("button--armed");
-    button.removeAttribute("data-keep");
+    for (const name of ["data-keep", "name", "value"]) button.removeAttribute(name);
     button.textContent = button.dataset.label;
   }
 
@@ -234,6 +234,8 @@
     button.textContent = button.dataset.confirm;
     button.classList.add("button--armed");
     button.setAttribute("data-keep", "");
+    // Without scripts the server asks a second time.
+    Object.assign(button, { name: "sure", value: "yes" });
     setTimeout(() => disarm(button), ARMED_FOR);
   });
 

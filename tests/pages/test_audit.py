@@ -19,7 +19,7 @@ URL = "/ui/audit/"
 
 
 def test_a_verb_by_page_tells_from_where_it_came(operator: Client) -> None:
-    operator.post("/ui/runs/stop-all/", REMOTE_ADDR="192.0.2.7")
+    operator.post("/ui/runs/stop-all/", {"sure": "yes"}, REMOTE_ADDR="192.0.2.7")
     operator.post("/ui/kill/engage/", {"reason": "prints are off"}, REMOTE_ADDR="192.0.2.7")
     page = operator.get(URL, {"address": "192.0.2.7"})
     assert {one["address"] for one in page.context["items"]} == {"192.0.2.7"}

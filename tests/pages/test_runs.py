@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
@@ -77,22 +79,36 @@ def test_its_queries_do_not_grow_with_the_runs(
 
 def test_stopping_asks_the_session_to_drain(operator: Client) -> None:
     run = session().run
-    answer = operator.post(f"{URL}{run.id}/stop/", {"next": f"{URL}{run.id}/"})
+    answer = operator.post(f"{URL}{run.id}/stop/", {"next": f"{URL}{run.id}/", "sure": "yes"})
     assert answer.headers["Location"] == f"{URL}{run.id}/"
     run.refresh_from_db()
     assert run.stop_requested_at is not None
 
 
+@pytest.mark.parametrize("verb", ["{}/stop/", "stop/", "stop-all/"])
+def test_without_scripts_a_page_asks_before_anything_is_stopped(operator: Client, verb: str) -> None:
+    run = session("lonely").run
+    sent = {**chosen(run), "next": "https://elsewhere.example/"}
+    page = operator.post(URL + verb.format(run.pk), sent).content.decode()
+    assert "Nothing was done yet" in page
+    assert f'href="{URL}">Go back' in page
+    assert not Run.objects.filter(stop_requested_at__isnull=False)
+    asked = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page)) | {"sure": "yes"}
+    assert asked["run"] == str(run.pk)
+    operator.post(URL + verb.format(run.pk), asked)
+    assert Run.objects.get().stop_requested_at is not None
+
+
 def test_stopping_leads_to_no_other_site(operator: Client) -> None:
     run = session().run
-    answer = operator.post(f"{URL}{run.id}/stop/", {"next": "https://elsewhere.example/"})
+    answer = operator.post(f"{URL}{run.id}/stop/", {"next": "https://elsewhere.example/", "sure": "yes"})
     assert answer.headers["Location"] == URL
 
 
 def test_stop_all_asks_every_session(operator: Client) -> None:
     session("one")
     session("two")
-    operator.post(f"{URL}stop-all/")
+    operator.post(f"{URL}stop-all/", {"sure": "yes"})
     assert Run.objects.filter(stop_requested_at__isnull=False).count() == 2
 
 
@@ -106,7 +122,7 @@ def said(client: Client) -> str:
 
 def test_the_ticked_runs_are_stopped_and_no_other(operator: Client) -> None:
     one, two, three = (session(name).run for name in ("one", "two", "three"))
-    operator.post(f"{URL}stop/", chosen(one, two))
+    operator.post(f"{URL}stop/", {**chosen(one, two), "sure": "yes"})
     assert set(Run.objects.filter(stop_requested_at__isnull=False)) == {one, two}
     assert Run.objects.get(stop_requested_at=None) == three
     assert "2 runs asked to stop." in said(operator)
@@ -125,7 +141,7 @@ def test_the_ticked_runs_are_halted_with_a_reason(operator: Client) -> None:
 def test_nothing_is_done_to_what_has_ended_or_was_not_ticked(operator: Client) -> None:
     ended = ends(session())
     for asked in ({}, {"run": "made-up"}, chosen(ended)):
-        operator.post(f"{URL}stop/", asked)
+        operator.post(f"{URL}stop/", {**asked, "sure": "yes"})
         assert "No run that is under way was chosen" in said(operator)
     assert not Run.objects.filter(stop_requested_at__isnull=False)
 

@@ -85,7 +85,7 @@ def test_a_token_is_shown_once_and_works(operator: Client) -> None:
     assert token is not None
     assert (token.name, token.scope, token.owner) == ("nightly", "read", User.objects.get(username="operator"))
     assert secret not in operator.get(URL).content.decode()
-    assert operator.post(f"{URL}tokens/{token.pk}/revoke/").status_code == 302
+    assert operator.post(f"{URL}tokens/{token.pk}/revoke/", {"sure": "yes"}).status_code == 302
     assert tokens.find(secret) is None
     assert {"token.create", "token.revoke"} <= set(AuditEntry.objects.values_list("verb", flat=True))
 

@@ -128,7 +128,7 @@ def test_what_is_wrong_is_told_beside_what_was_typed(
 
 
 def test_a_sweep_is_cancelled_by_its_button(operator: Client, sweep: Sweep) -> None:
-    operator.post(f"{URL}{sweep.id}/cancel/")
+    operator.post(f"{URL}{sweep.id}/cancel/", {"sure": "yes"})
     assert "Cancel</button>" not in body(operator, f"{URL}{sweep.id}/")
 
 

@@ -17,7 +17,7 @@ from access.auth import page
 from access.principals import principal_of
 from trading.engine.errors import InvalidValue, TradingError
 from trading.forms import configs
-from trading.rendering import rendered
+from trading.rendering import asked_again, rendered
 from trading.sweeps import actions, queries
 from trading.sweeps.drawing import SUMMARIES, heat_map, walked_chart
 from trading.sweeps.forms import OBJECTIVES, SweepForm, suggested
@@ -138,7 +138,10 @@ def _form_page(request: HttpRequest, form: SweepForm, chosen: str = "", status: 
 @require_POST
 @page("trade")
 def sweep_cancel(request: HttpRequest, sweep_id: UUID) -> HttpResponse:
-    cancelled = actions.cancel_sweep(_sweep(sweep_id), principal=principal_of(request))
+    sweep = _sweep(sweep_id)
+    if asked := asked_again(request, f"Cancel {sweep.name}?", "Cancel the sweep", "ui:sweeps"):
+        return asked
+    cancelled = actions.cancel_sweep(sweep, principal=principal_of(request))
     messages.success(request, f"{cancelled.name} is {cancelled.status}; what was done stays.")
     return redirect("ui:sweep", sweep_id)
 
