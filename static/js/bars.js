@@ -79,6 +79,14 @@
       this.lines = new Map();
       Object.assign(this, { bars: () => [], fills: [], orders: [] });
       this.shown.chart.subscribeCrosshairMove(({ time }) => this.tell(time));
+      document.addEventListener("theme", () => this.repaint());
+    }
+
+    // Marks and lines keep the colours that they were made with.
+    repaint() {
+      for (const line of this.lines.values()) this.shown.series.removePriceLine(line);
+      this.lines.clear();
+      this.mark(this.fills, this.orders);
     }
 
     // `bars` is asked again whenever somebody points at one.
@@ -137,14 +145,14 @@
     const orders = new Map();
     const keepBar = (symbol, bar) => {
       if (!bars.has(symbol)) bars.set(symbol, new Map());
-      bars.get(symbol).set(second(bar.time), asBar(bar));
+      bars.get(symbol).set(bar.time, bar);
       last(bars.get(symbol), MOST_BARS);
     };
     const here = (known) => [...known.values()].filter((one) => one.symbol === choice.value).sort(byTime);
     const barsHere = () => [...(bars.get(choice.value)?.values() ?? [])].sort(byTime);
     const show = () => candles.show(barsHere, here(fills), here(orders));
     const data = await load(holder);
-    for (const [symbol, known] of Object.entries(data.bars)) for (const bar of known) keepBar(symbol, bar);
+    for (const [symbol, known] of Object.entries(data.bars)) for (const bar of known) keepBar(symbol, asBar(bar));
     for (const fill of data.fills) fills.set(fill.id, fill);
     for (const order of data.orders) orders.set(order.id, order);
     choice.addEventListener("change", show);
@@ -159,14 +167,7 @@
         candles.mark(here(fills), here(orders));
       }, MARK_EVERY);
     };
-    document.body.addEventListener("frame", ({ detail: frame }) => {
-      if (frame.stage === "bar.received") {
-        const bar = { ...frame, time: frame.timestamp };
-        keepBar(frame.symbol, bar);
-        if (frame.symbol === choice.value) candles.shown.add(asBar(bar));
-        return;
-      }
-      if (!frame.order_id || frame.symbol === undefined) return;
+    const keepOrder = (frame) => {
       orders.set(frame.order_id, orderOf(frame, orders.get(frame.order_id)));
       last(orders, MOST_ORDERS);
       if (frame.stage === "order.filled") {
@@ -174,7 +175,22 @@
         fills.set(id, { id, symbol, side, qty, time: second(frame.timestamp), price: Number(frame.price) });
         last(fills, MOST_ORDERS);
       }
-      if (frame.symbol === choice.value) redraw();
+    };
+    document.body.addEventListener("frames", ({ detail: frames }) => {
+      // Of one bar that comes several times the last counts.
+      const told = new Map();
+      for (const frame of frames) {
+        const drawn = frame.symbol === choice.value;
+        if (frame.stage === "bar.received") {
+          const bar = asBar({ ...frame, time: frame.timestamp });
+          keepBar(frame.symbol, bar);
+          if (drawn) told.set(bar.time, bar);
+        } else if (frame.order_id && frame.symbol !== undefined) {
+          keepOrder(frame);
+          if (drawn) redraw();
+        }
+      }
+      for (const bar of told.values()) candles.shown.add(bar);
     });
   }
 

@@ -16,6 +16,8 @@
     return colours.get(name);
   }
 
+  // Made once: a formatter costs more than all that it writes for a picture.
+  const price = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const second = (time) => Math.floor(typeof time === "string" ? Date.parse(time) / 1000 : time);
   const charts = new Map();
   // Holders whose chart is there, or on its way.
@@ -50,7 +52,7 @@
       handleScroll: { mouseWheel: false, vertTouchDrag: false },
       handleScale: { mouseWheel: false },
       localization: {
-        priceFormatter: (value) => value.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 }),
+        priceFormatter: (value) => price.format(value),
         timeFormatter: (at) => {
           const { date, time, zone } = stamp(at * 1000);
           return `${date} ${time} ${zone}`;
@@ -168,7 +170,7 @@
     if (kind) {
       document.body.addEventListener("portfolio", ({ detail }) => addTotal(add, kind, detail));
     } else {
-      document.body.addEventListener("frame", ({ detail }) => addEquity(add, detail));
+      document.body.addEventListener("frames", ({ detail }) => addEquity(add, detail));
     }
   }
 
@@ -179,8 +181,9 @@
     if (times.length) add({ time: second(times.sort().at(-1)), value: Number(total.equity) });
   }
 
-  function addEquity(add, frame) {
-    if (frame.stage === "equity.update") add({ time: second(frame.timestamp), value: Number(frame.equity) });
+  function addEquity(add, frames) {
+    const latest = frames.findLast(({ stage }) => stage === "equity.update");
+    if (latest) add({ time: second(latest.timestamp), value: Number(latest.equity) });
   }
 
   const holdingColours = () => ({ color: css("--ink-2") });

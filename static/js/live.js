@@ -5,13 +5,14 @@
   const RETRY_FIRST = 500;
   const RETRY_MOST = 10_000;
   const REFRESH_EVERY = 700;
+  // Nobody reads faster, and each change costs a picture: charts are drawn anew, the log is laid out.
+  const SHOW_EVERY = 200;
   const ARMED_FOR = 3000;
   // Whoever holds longer does not click.
   const PRESSED_FOR = 5000;
   const LOG_ROWS = 200;
-  // Frames that wait for the next picture at most; a page that is not looked at draws none.
+  // Frames that wait to be shown at most: a browser lets a page that is not looked at do little.
   const MOST_WAITING = 5000;
-  const HIDDEN_EVERY = 1000;
   const STATES = { live: "Live", connecting: "Connecting", lost: "Connection lost, trying again" };
 
   const all = (selector, root = document) => root.querySelectorAll(selector);
@@ -19,8 +20,8 @@
 
   // One socket, which comes back by itself and goes on after the last number that it has seen.
   class Link {
-    constructor(path, resumes, onFrame) {
-      Object.assign(this, { path, resumes, onFrame, state: "connecting", seq: null, retry: RETRY_FIRST });
+    constructor(path, resumes, onFrames) {
+      Object.assign(this, { path, resumes, onFrames, state: "connecting", seq: null, retry: RETRY_FIRST });
       this.open();
       addEventListener("online", () => this.again());
     }
@@ -78,26 +79,19 @@
     }
   }
 
-  // However many frames come between two pictures, the page is changed once for all of them.
+  // However many frames come, the page is changed once for all that have come meanwhile.
   let waiting = [];
 
   function arrived(link, frame) {
     waiting.push([link, frame]);
-    if (waiting.length === 1) {
-      if (document.hidden) setTimeout(flush, HIDDEN_EVERY);
-      else requestAnimationFrame(flush);
-    } else if (waiting.length >= MOST_WAITING) flush();
+    if (waiting.length >= MOST_WAITING) flush();
+    else show();
   }
 
-  // Of these the latest says all.
-  const WHOLE = new Set(["portfolio", "equity.update"]);
-
   function flush() {
-    const last = new Map(waiting.map(([, frame]) => [frame.stage, frame]));
-    const frames = waiting.filter(([, frame]) => !WHOLE.has(frame.stage) || last.get(frame.stage) === frame);
+    const frames = Map.groupBy(waiting, ([link]) => link);
     waiting = [];
-    for (const [link, frame] of frames) link.onFrame(frame);
-    log(frames.filter(([link]) => link.resumes).map(([, frame]) => frame));
+    for (const [link, own] of frames) link.onFrames(own.map(([, frame]) => frame));
   }
 
   const links = [];
@@ -126,16 +120,21 @@
     };
   }
 
+  const show = throttled(flush, SHOW_EVERY);
   const refresh = throttled(() => emit("news"), REFRESH_EVERY);
 
-  function takePortfolio(frame) {
-    if (frame.stage !== "portfolio") emit(frame.stage === "kill.engaged" ? "kill" : "control", frame);
-    emit("portfolio", frame);
+  function takePortfolio(frames) {
+    for (const frame of frames) {
+      if (frame.stage !== "portfolio") emit(frame.stage === "kill.engaged" ? "kill" : "control", frame);
+    }
+    const latest = frames.findLast(({ stage }) => stage === "portfolio");
+    if (latest) emit("portfolio", latest);
     if (!document.hidden) refresh();
   }
 
-  function takeRun(frame) {
-    emit("frame", frame);
+  function takeRun(frames) {
+    emit("frames", frames);
+    log(frames);
     if (!document.hidden) refresh();
   }
 
@@ -155,7 +154,7 @@
     return row;
   }
 
-  // Nobody reads faster, and each change lays the whole log out anew.
+  // Each change lays the log out anew.
   let untold = [];
   const writeLog = throttled(() => {
     const list = document.querySelector("[data-log]");
@@ -190,11 +189,18 @@
     year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
   });
 
+  // Many frames tell of one second.
+  let stamped = { at: NaN };
+
   function stamp(milliseconds) {
-    const { year, month, day, hour, minute, second, timeZoneName } = Object.fromEntries(
-      zoned.formatToParts(milliseconds).map(({ type, value }) => [type, value]),
-    );
-    return { date: `${year}-${month}-${day}`, time: `${hour}:${minute}:${second}`, zone: timeZoneName };
+    const at = Math.floor(milliseconds / 1000);
+    if (stamped.at !== at) {
+      const { year, month, day, hour, minute, second, timeZoneName } = Object.fromEntries(
+        zoned.formatToParts(milliseconds).map(({ type, value }) => [type, value]),
+      );
+      stamped = { at, date: `${year}-${month}-${day}`, time: `${hour}:${minute}:${second}`, zone: timeZoneName };
+    }
+    return stamped;
   }
 
   function age(seconds) {

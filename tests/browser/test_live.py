@@ -107,7 +107,7 @@ def test_a_dropped_socket_is_shown_and_resumes_without_a_gap(
 
 def test_a_figure_that_grows_old_steps_back(page: Page, live_stack: LiveStack, demo: str) -> None:
     open_run(page, live_stack, demo)
-    page.evaluate("alphaswarm.links.forEach((link) => { link.onFrame = () => {}; })")
+    page.evaluate("alphaswarm.links.forEach((link) => { link.onFrames = () => {}; })")
     age = page.locator("#run [data-age]")
     age.evaluate("(shown) => { shown.dataset.staleAfter = 1; }")
     expect(age).to_have_class("age is-stale")
