@@ -36,6 +36,7 @@ TRADING = [
     "backtests/?search=nothing",
     "backtests/{demo}/",
     "backtests/{demo}/trades/",
+    "backtests/compare/?run={demo}&run={tested}",
     "sweeps/",
     "sweeps/new/",
     "sweeps/{sweep}/",
@@ -89,13 +90,13 @@ PAGES = [*(f"/ui/{path}" for path in TRADING + SAFETY + RECORDS + SYSTEM), *ADMI
 
 @pytest.fixture(scope="module")
 def shown(live_stack: LiveStack, demo: str) -> dict[str, str]:
-    """What the addresses name: a session under way, a bot with two versions and a backtest, a finished sweep."""
+    """What the addresses name: a session under way, a bot with two versions and its backtest, a finished sweep."""
     live_stack.cli_json("bot", "save", "crossing", "--config", "sim_sma_cross")
-    live_stack.cli_json("bot", "backtest", "crossing")
+    tested = live_stack.cli_json("bot", "backtest", "crossing")["run_id"]
     bot = live_stack.cli_json("bot", "save", "crossing", "--config", "sim_mean_reversion")["id"]
     grid = ("--grid", "fast=5,10", "--grid", "slow=20,40", "--walk-forward", "3", "--processes", "1")
     sweep = live_stack.cli_json("sweep", "run", "--config", "sim_sma_cross", *grid)["id"]
-    return {"demo": demo, "bot": str(bot), "sweep": str(sweep)}
+    return {"demo": demo, "tested": tested, "bot": str(bot), "sweep": str(sweep)}
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -109,6 +110,27 @@ def test_axe_finds_nothing_and_a_phone_needs_no_sideways_scroll(
     assert complaints(reader) == {}
     reader.set_viewport_size(PHONE)
     assert reader.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("verb", ["replay", "parity", "stop"])
+def test_axe_finds_nothing_on_what_a_form_leads_to_without_scripts(
+    reader: Page, live_stack: LiveStack, shown: dict[str, str], verb: str
+) -> None:
+    run = f"{live_stack.base_url}/ui/runs/{shown['demo']}/"
+    reader.goto(run)
+    reader.locator(f"form[action$='/{verb}/']").evaluate("(form) => form.submit()")
+    reader.wait_for_url(f"{run}{verb}/")
+    assert complaints(reader) == {}
+
+
+def test_the_bar_leaves_a_phone_its_screen(reader: Page, live_stack: LiveStack, demo: str) -> None:
+    reader.set_viewport_size(PHONE)
+    reader.goto(f"{live_stack.base_url}/ui/portfolio/")
+    height = """(unusual) => {
+        document.querySelectorAll(unusual).forEach((one) => one.remove());
+        return document.querySelector(".bar").offsetHeight;
+    }"""
+    assert reader.evaluate(height, ".pulse, .kill__state, [data-state='lost']") < 120
 
 
 def test_axe_finds_nothing_at_the_log_in(browser: Browser, live_stack: LiveStack) -> None:
