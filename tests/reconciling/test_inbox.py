@@ -171,6 +171,15 @@ def test_an_order_under_our_name_that_the_ledger_does_not_have_is_a_difference_u
     assert OutsideOrder.objects.get().status == "accepted"
 
 
+def test_such_an_order_is_told_at_once_and_stays_when_the_venue_lists_it_no_more(begun):
+    run, _ = new_run()
+    Run.objects.filter(pk=run.pk).update(account=ACCOUNT)
+    look("2", orders=(under_our_name(f"{run.pk.hex}-4"),), times=1)
+    look("2")
+    assert Difference.objects.get().state == "open"
+    assert may_open() == "unreconciled"
+
+
 def test_an_order_of_a_run_that_is_not_ours_is_one_of_others_and_shown_with_the_account(begun, caller, owner):
     order = under_our_name(f"{'0' * 32}-1")
     assert not look("2", orders=(order,)).found

@@ -61,6 +61,10 @@ _OURS: Final = f"""
        AND (o.client_order_id = ANY(%(names)s)
             OR (o.venue_order_id = ANY(%(ids)s) AND (o.status IN ({_OPEN}) OR o.updated_at > %(since)s)))
 """
+_KNOWN: Final = """
+    SELECT o.client_order_id FROM runs r JOIN orders o ON o.run_id = r.id
+     WHERE r.account = %s AND r.mode <> 'backtest' AND o.client_order_id = ANY(%s)
+"""
 _ADOPTED: Final = "SELECT venue_order_id FROM outside_orders WHERE account = %s AND venue_order_id = ANY(%s)"
 #: An order that was sent from here is known by its name until the venue has told its own.
 _NAMED: Final = """
@@ -132,6 +136,11 @@ def booked(database: Database, account: str, orders: Sequence[VenueOrder], since
         runs=frozenset(row[0].hex for row in database.execute(_RUNS, [account, runs])),
         adopted=frozenset(row[0] for row in database.execute(_ADOPTED, [account, ids])),
     )
+
+
+def known(database: Database, account: str, names: Iterable[str]) -> set[str]:
+    """Those of the client order ids that the ledger has an order of."""
+    return {row[0] for row in database.execute(_KNOWN, [account, list(names)])}
 
 
 def record(database: Database, account: str, orders: Iterable[VenueOrder], *, before: bool = False) -> None:

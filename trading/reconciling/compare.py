@@ -64,7 +64,7 @@ class Booked(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """One difference; see `trading.models.Difference`."""
+    """One difference; see `trading.models.Difference`. A ``sure`` one is no news that is on its way to either side."""
 
     kind: str
     subject: str
@@ -73,6 +73,7 @@ class Found(msgspec.Struct, frozen=True):
     ledger: dict[str, Any]
     venue: dict[str, Any]
     run: str | None = None
+    sure: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -178,12 +179,13 @@ def _orders(shown: Shown, booked: Booked) -> Iterator[Found]:
         ours = by_name.get(order.client_order_id) or by_id.get(order.venue_order_id)
         run = run_of(order.client_order_id)
         if ours is None and run in booked.runs and order.venue_order_id not in booked.adopted:
-            yield _order(order, run, "the ledger has no such order")
+            # What is sent is in the ledger before.
+            yield _order(order, run, "the ledger has no such order", sure=True)
         elif ours is not None and not order.is_over and ours.status in FINAL_STATUSES:
             yield _order(order, ours.run, f"the ledger has it as {ours.status}")
 
 
-def _order(order: VenueOrder, run: str | None, says: str) -> Found:
+def _order(order: VenueOrder, run: str | None, says: str, *, sure: bool = False) -> Found:
     sign = 1 if order.terms.side is Side.BUY else -1
     return Found(
         kind="order",
@@ -202,12 +204,14 @@ def _order(order: VenueOrder, run: str | None, says: str) -> Found:
             "type": order.terms.type.value,
         },
         run=run,
+        sure=sure,
     )
 
 
 def same(found: Iterable[Found], before: Mapping[tuple[str, str], Decimal]) -> list[Found]:
-    """Those that were found before with the same amount: the others may be news on its way to either side."""
-    return [one for one in found if before.get(one.key) == one.amount]
+    """Those that were found before with the same amount, or are sure: the others may be news on its way to either
+    side."""
+    return [one for one in found if one.sure or before.get(one.key) == one.amount]
 
 
 def own(positions: Iterable[VenuePosition], account: VenueAccount, portfolio: Portfolio) -> list[str]:

@@ -3,7 +3,7 @@ difference and is none any more is closed, and what was seen before and has stay
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -104,7 +104,7 @@ def settle(
             _take_as_it_is(database, account, number, found)
             ours = book.booked(database, account, shown.orders, began_at - _BEGINNING)
             found = compare.differences(shown, ours)
-        opened = _write(database, account, found, before)
+        opened = _write(database, account, found, before, _unsettled(database, account, shown))
         book.looked(database, account, number)
     return Settled(found, opened, begins)
 
@@ -118,11 +118,26 @@ def _take_as_it_is(database: Database, account: str, number: str, found: Sequenc
             book.entry(database, account, "", cash=one.amount, by=SYSTEM, reason=reason)
 
 
-def _write(database: Database, account: str, found: Sequence[Found], before: Mapping[Key, Decimal]) -> list[Found]:
-    """Bring the inbox up to date; what is new in it. A difference must be seen twice with the same amount."""
+def _unsettled(database: Database, account: str, shown: Shown) -> set[Key]:
+    """Orders that stand before a person, of which this look tells nothing: a venue lists for a while alone what is
+    over."""
+    told = {order.client_order_id or order.venue_order_id for order in shown.orders}
+    missing = {row[2] for row in database.execute(_STANDING, [account]) if row[1] == "order"} - told
+    return {("order", name) for name in missing - book.known(database, account, missing)}
+
+
+def _write(
+    database: Database,
+    account: str,
+    found: Sequence[Found],
+    before: Mapping[Key, Decimal],
+    unsettled: Collection[Key],
+) -> list[Found]:
+    """Bring the inbox up to date; what is new in it. A difference must be seen twice with the same amount, unless it is
+    sure, and is explained where it is found no more, unless it is among those that are ``unsettled``."""
     standing = {(row[1], row[2]): row for row in database.execute(_STANDING, [account])}
     now = {one.key: one for one in found}
-    vanished = [row[0] for key, row in standing.items() if key not in now]
+    vanished = [row[0] for key, row in standing.items() if key not in now and key not in unsettled]
     if vanished:
         database.execute(_EXPLAINED, [vanished])
     opened = []
