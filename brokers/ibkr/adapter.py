@@ -67,7 +67,7 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
 
     @property
     def updates_healthy(self) -> bool:
-        return self._line is not None and self._line.up.is_set()
+        return self._line is not None and self._line.up
 
     def connect(self) -> None:
         wire = self._wire = IbThread("ibkr")
@@ -92,7 +92,7 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
 
     def close(self) -> None:
         if self._line is not None:
-            self._line.up.clear()
+            self._line.down()
         if self._wire is not None:
             self._wire.stop()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -14,6 +14,8 @@ from brokers.ibkr.wire import CONNECT_SECONDS, IbThread
 log = logging.getLogger(__name__)
 
 _BACKOFF: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
+#: Without a good look for so long, the venue's word on orders counts as missing: a gateway may hang and stay connected.
+STALE_SECONDS: Final = 5.0
 
 
 class Line:
@@ -33,7 +35,6 @@ class Line:
         look: Callable[[bool], Awaitable[None]],
         came_up: Callable[[], None],
     ) -> None:
-        self.up = threading.Event()
         self._wire = wire
         self._address = address
         self._poll_seconds = poll_seconds
@@ -41,11 +42,21 @@ class Line:
         self._look = look
         self._came_up = came_up
         self._cut = False
+        self._seen_at = -STALE_SECONDS
+
+    @property
+    def up(self) -> bool:
+        """Whether the venue shows its orders."""
+        return time.monotonic() - self._seen_at < STALE_SECONDS
+
+    def down(self) -> None:
+        """What is shown from now on counts once all of it was looked at again."""
+        self._seen_at = -STALE_SECONDS
 
     async def begin(self) -> None:
         """Raises `Fatal` or `Transient`."""
         self._wire.ib.errorEvent += self._on_error
-        self._wire.ib.disconnectedEvent += self.up.clear
+        self._wire.ib.disconnectedEvent += self.down
         await self._connect()
         self._wire.later(self._keep())
 
@@ -57,9 +68,16 @@ class Line:
 
     async def _see(self) -> None:
         """Look; what has been shown counts only while the gateway itself is connected to the venue."""
-        await asyncio.wait_for(self._look(not self.up.is_set()), CONNECT_SECONDS)
-        if not self._cut and not self.up.is_set():
-            self.up.set()
+        was_up = self.up
+        await asyncio.wait_for(self._look(not was_up), CONNECT_SECONDS)
+        if self._cut:
+            return
+        if was_up and not self.up:
+            # It went down meanwhile, and something may have been missed.
+            await self._see()
+            return
+        self._seen_at = time.monotonic()
+        if not was_up:
             self._came_up()
 
     async def _keep(self) -> None:
@@ -81,7 +99,7 @@ class Line:
     def _on_error(self, request: int, code: int, text: str, contract: Any) -> None:
         if code in mapping.CONNECTION_LOST:
             self._cut = True
-            self.up.clear()
+            self.down()
         elif code in mapping.CONNECTION_BACK:
             self._cut = False
             self._wire.later(self._back())

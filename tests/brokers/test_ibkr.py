@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.base import OutOfReach
+from brokers.ibkr import line, wire
 from tests.brokers.contract import BrokerageContract, limit, order
 from tests.brokers.places import Ibkr
 from tests.risk.waiting import eventually
@@ -85,15 +86,15 @@ def test_a_cancel_that_the_venue_does_not_take_leaves_the_order_working(venue):
 def test_an_order_is_asked_about_once_it_would_leave_at_once_and_not_before(venue):
     """The client library keeps what is above its rate, and sends it later."""
     venue.rest(limit("91"))
-    wire = venue.adapter._require()
-    client, asked, begin = wire.ib.client, [], wire.loop.time()
+    thread = venue.adapter._require()
+    client, asked, begin = thread.ib.client, [], thread.loop.time()
 
     def may_leave(one: OrderRecord) -> bool:
-        asked.append(wire.loop.time())
+        asked.append(thread.loop.time())
         return False
 
     venue.adapter.may_leave = may_leave
-    wire.soon(client._timeQ.extend, [begin] * client.MaxRequests)
+    thread.soon(client._timeQ.extend, [begin] * client.MaxRequests)
     with pytest.raises(Withheld):
         venue.adapter.submit_order(limit("90"))
 
@@ -119,6 +120,22 @@ def test_orders_wait_while_the_gateway_has_lost_the_venue(venue):
     venue.hear(lambda heard: venue.adapter.updates_healthy)
 
     assert venue.adapter.updates_healthy
+
+
+def test_a_gateway_that_hangs_and_stays_connected_is_not_heard(venue, monkeypatch):
+    one = venue.rest(limit("99"))
+    times = venue.adapter.connections
+    with monkeypatch.context() as patch:
+        patch.setattr(line, "STALE_SECONDS", 0.5)
+        patch.setattr(wire, "CALL_SECONDS", 0.5)
+        venue.stub.faults.plan("swallow", times=1_000_000, where="open orders")
+        venue.hear(lambda heard: not venue.adapter.updates_healthy)
+        venue.stub.faults.plan("lose_event")
+        venue.trade("99")
+        venue.mend()
+        venue.hear(lambda heard: venue.adapter.connections > times)
+
+    assert venue.kinds(one, UpdateKind.FILL, "10").count(UpdateKind.FILL) == 1
 
 
 def test_a_paper_account_is_no_live_one(venue):

@@ -115,7 +115,8 @@ class TwsStub(MarketData, AccountData):
 
     def _on_16(self, client: Client, fields: list[str]) -> None:
         """reqAllOpenOrders"""
-        self._open_orders(client, lambda placed: True)
+        if self.faults.take(Fault.SWALLOW, where="open orders") is None:
+            self._open_orders(client, lambda placed: True)
 
     def _open_orders(self, client: Client, wanted: Callable[[Placed], bool]) -> None:
         for placed in self.placed.values():
