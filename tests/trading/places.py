@@ -151,6 +151,7 @@ class Tws(Market):
     wrong = {"client_id": 7}
     shipped = ("configs/paper/ibkr_mean_rev.yaml", "SPY")
     secrets = {}
+    orders = "place"
 
     @property
     def addresses(self):

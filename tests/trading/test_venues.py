@@ -153,7 +153,7 @@ def test_no_order_reaches_the_venue_after_a_kill(live_stack, trader, market, rel
     assert fills_of(trader, run["id"]) == filled(market.journal("fill"))
 
 
-@pytest.mark.parametrize("market", ["alpaca", "tradier"], indirect=True)
+@each_venue
 def test_a_kill_cuts_off_a_row_of_orders_and_takes_back_what_has_left(live_stack, trader, market, released):
     """One bar makes the strategy send fifty, one after the other."""
     market.answer_late(0.03)
