@@ -66,7 +66,7 @@ _STATES: Final[dict[str, UpdateKind | None]] = {
     "rejected": UpdateKind.REJECTED,
     "replaced": UpdateKind.REPLACED,
 }
-#: Events after which an order's fills are not what they were.
+#: Events after which an order's fills are not what they were; documented for the broker API alone.
 CORRECTIONS: Final = frozenset({"trade_correct", "trade_bust"})
 _EXITS: Final = {OrderType.LIMIT: "take_profit", OrderType.STOP: "stop_loss", OrderType.STOP_LIMIT: "stop_loss"}
 
