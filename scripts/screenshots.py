@@ -28,8 +28,11 @@ from tests.venues.serving import serving
 FOLDER: Final = PROJECT / "docs" / "screenshots"
 SIZES: Final[Mapping[str, Any]] = {"wide": WIDE, "phone": PHONE}
 THEMES: Final = ("light", "dark")
-#: Seconds of trading before the first picture, milliseconds for charts to be drawn, and for a theme to be put on.
+#: Seconds of trading before the first picture.
 TRADING: Final = 90
+#: Seconds that a command may take on a busy machine.
+PATIENCE: Final = 600
+#: Milliseconds for charts to be drawn, and for a theme to be put on.
 DRAWING: Final = 1_200
 THEMING: Final = 300
 #: Colours of a picture, and how many screens of a long page it shows.
@@ -84,7 +87,7 @@ def main() -> None:
         state = cookies(browser, stack)
         take_all(browser, stack, BEFORE, state)
         take_all(browser, stack, seeded(stack, stub), state)
-        stack.cli("kill", "engage", "--reason", "Fills away from the market")
+        stack.cli("kill", "engage", "--reason", "Fills away from the market", timeout=PATIENCE)
         take_all(browser, stack, {"killed": "/ui/portfolio/", "kill": "/ui/kill/"}, state)
 
 
@@ -100,23 +103,24 @@ def credentials(stub: AlpacaStub) -> dict[str, str]:
 
 def seeded(stack: LiveStack, stub: AlpacaStub) -> dict[str, str]:
     """Start what the pictures show, and let it trade; the paths of the pages by the names of their pictures."""
+    # What has an end comes first: sessions would hold it up.
+    backtest = told(stack, "backtest", "run", "--config", "sim_mean_reversion")["run_id"]
+    other = told(stack, "backtest", "run", "--config", "sim_sma_cross")["run_id"]
+    told(stack, "bot", "save", "reversion", "--config", "sim_mean_reversion")
+    told(stack, "bot", "backtest", "reversion")
+    bot = told(stack, "bot", "save", "reversion", "--config", "sim_momentum")["id"]
+    grid = ("--grid", "fast=2:20:2", "--grid", "slow=25:70:5", "--walk-forward", "5")
+    sweep = told(stack, "sweep", "run", "--config", "sim_sma_cross", *grid)["id"]
     began = time.monotonic()
     stub.trade("SPY", ABOVE)
     demo = start_demo(stack)["run_id"]
-    stack.cli_json("paper", "run", "--config", "sim_limit_ladder", "--celery")
+    told(stack, "paper", "run", "--config", "sim_limit_ladder", "--celery")
     at_venue = _resting(stack)
-    backtest = stack.cli_json("backtest", "run", "--config", "sim_mean_reversion")["run_id"]
-    other = stack.cli_json("backtest", "run", "--config", "sim_sma_cross")["run_id"]
-    stack.cli_json("bot", "save", "reversion", "--config", "sim_mean_reversion")
-    stack.cli_json("bot", "backtest", "reversion")
-    bot = stack.cli_json("bot", "save", "reversion", "--config", "sim_momentum")["id"]
     stub.call(_given_by_hand, stub)
-    grid = ("--grid", "fast=2:20:2", "--grid", "slow=25:70:5", "--walk-forward", "5")
-    sweep = stack.cli_json("sweep", "run", "--config", "sim_sma_cross", *grid, timeout=300)["id"]
     refused = _refused(stack)
     blocked = recipe(stack, name="unknown_model", session={"model_urn": f"{MODEL}_unknown"})
     time.sleep(max(0.0, began + TRADING - time.monotonic()))
-    stack.cli_json("account", "test", ACCOUNT)
+    told(stack, "account", "test", ACCOUNT)
     return {
         **ALWAYS,
         "run": f"/ui/runs/{demo}/",
@@ -131,6 +135,11 @@ def seeded(stack: LiveStack, stub: AlpacaStub) -> dict[str, str]:
         "ledger-entries": f"/ui/ledger/?table=events&run={demo}",
         "admin-run": f"/admin/trading/run/{demo}/change/",
     }
+
+
+def told(stack: LiveStack, *arguments: str) -> Any:
+    """The document of a command that must succeed."""
+    return stack.cli_json(*arguments, timeout=PATIENCE)
 
 
 def _resting(stack: LiveStack) -> str:
@@ -149,8 +158,8 @@ def _given_by_hand(stub: AlpacaStub) -> None:
 def _refused(stack: LiveStack) -> str:
     """A run that may trade little, on a stack with drills and a halt behind it."""
     for _ in range(4):
-        stack.cli("drill", "run")
-    stack.cli("halt", "symbol", "QQQ", "--reason", "Its prints are away from the market")
+        stack.cli("drill", "run", timeout=PATIENCE)
+    stack.cli("halt", "symbol", "QQQ", "--reason", "Its prints are away from the market", timeout=PATIENCE)
     return recipe(stack, name="small_orders", risk={"max_order_value": 15000, "max_gross_exposure": 40000})
 
 
@@ -160,7 +169,9 @@ def recipe(stack: LiveStack, **parts: Any) -> str:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump(document, file)
         file.flush()
-        answer = json.loads(stack.cli("paper", "run", "--config", file.name, "--celery", "--json").stdout)
+        answer = json.loads(
+            stack.cli("paper", "run", "--config", file.name, "--celery", "--json", timeout=PATIENCE).stdout
+        )
     return str(answer["run_id"])
 
 
