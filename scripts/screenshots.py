@@ -35,6 +35,10 @@ PATIENCE: Final = 600
 #: Milliseconds for charts to be drawn, and for a theme to be put on.
 DRAWING: Final = 1_200
 THEMING: Final = 300
+#: Whether every chart has what it draws.
+READ: Final = """
+    () => [...document.querySelectorAll(".chart__empty")].every((one) => one.hidden || one.textContent !== "Reading…")
+"""
 #: Colours of a picture, and how many screens of a long page it shows.
 COLOURS: Final = 128
 #: How far the parts of a colour may differ for it to be a grey.
@@ -181,6 +185,7 @@ def take_all(browser: Browser, stack: LiveStack, pages: Mapping[str, str], state
         page = context.new_page()
         for name, path in pages.items():
             page.goto(stack.base_url + path)
+            page.wait_for_function(READ)
             page.wait_for_timeout(DRAWING)
             for theme in THEMES:
                 page.emulate_media(color_scheme=theme)
