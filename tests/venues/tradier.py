@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import deque
+from collections import defaultdict, deque
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from tests.venues.serving import Stream, Stub, serve_by_hand
 from tests.venues.tradier_shapes import LINKED, STATUSES, BadParameter, legs_of, price_of, row_of, some, terms_of
 
 TOKEN, ACCOUNT = "stub-token", "VA000000"
-#: Requests in a minute, of which the headers tell what is left.
+#: Requests of a kind in a minute, of which the headers tell what is left.
 ALLOWED, _MINUTE = 120, 60.0
 
 ZONE = ZoneInfo("America/New_York")
@@ -56,7 +56,7 @@ class TradierStub(Stub):
         self._words_of: dict[str, tuple[str, str]] = {}
         self._groups: dict[int, Group] = {}
         self._sessions: set[str] = set()
-        self._requests: deque[float] = deque()
+        self._requests: defaultdict[str, deque[float]] = defaultdict(deque)
         account = f"/v1/accounts/{ACCOUNT}"
         routes = self.app.router
         routes.add_post(f"{account}/orders", self._checked(self._submit))
@@ -79,7 +79,7 @@ class TradierStub(Stub):
                 return web.json_response({"fault": {"faultstring": "Invalid Access Token"}}, status=401)
             if request.headers.get("Accept") != "application/json":
                 return web.Response(text="<xml/>", content_type="application/xml")
-            limits = self._count()
+            limits = self._count(request)
             try:
                 answer = await handler(request)
             except BadParameter as error:
@@ -91,14 +91,15 @@ class TradierStub(Stub):
 
         return checked
 
-    def _count(self) -> dict[str, str]:
-        """Count a request; what the answer says of those of the last minute."""
-        now = time.time()
-        while self._requests and now - self._requests[0] >= _MINUTE:
-            self._requests.popleft()
-        self._requests.append(now)
-        used = len(self._requests)
-        expiry = str(int((self._requests[0] + _MINUTE) * 1000))
+    def _count(self, request: web.Request) -> dict[str, str]:
+        """Count a request; what the answer says of those of its kind, trading or market data or others, in a minute."""
+        kind = "trading" if request.method != "GET" else request.path.split("/")[2]
+        now, requests = time.time(), self._requests[kind]
+        while requests and now - requests[0] >= _MINUTE:
+            requests.popleft()
+        requests.append(now)
+        used = len(requests)
+        expiry = str(int((requests[0] + _MINUTE) * 1000))
         figures = {"Allowed": ALLOWED, "Used": used, "Available": max(ALLOWED - used, 0), "Expiry": expiry}
         return {f"X-Ratelimit-{name}": str(figure) for name, figure in figures.items()}
 
