@@ -19,9 +19,10 @@ INSPECTED = ("run", "order", "fill", "position", "equitypoint", "riskevent", "le
 
 
 def pages(made: Site) -> dict[str, str]:
-    """The address of each route below /ui/ by its name, verbs among them, which answer GET with 405; and of the admin's
-    lists of the ledger."""
+    """The address of each route below /ui/ by its name, verbs among them, which answer GET with 405; of the tear sheet
+    of a session under way; and of the admin's lists of the ledger."""
     rooms = {name: _address(made, name, route) for name, route in _named_routes(get_resolver().url_patterns)}
+    rooms["ui:backtest of a session"] = reverse("ui:backtest", kwargs={"run_id": made.sessions[0].pk})
     return rooms | {f"admin:{name}": reverse(f"admin:trading_{name}_changelist") for name in INSPECTED}
 
 
