@@ -16,7 +16,7 @@ from brokers.ibkr.wire import CONNECT_SECONDS, IbThread
 from brokers.known_orders import KnownOrders
 from brokers.sightings import VenueOrder
 from brokers.threaded import ThreadedBrokerage
-from trading.engine.errors import Fatal, Transient, VenueError, Withheld
+from trading.engine.errors import Fatal, Transient, Unknown, VenueError, Withheld
 from trading.engine.orders import OrderRecord
 
 
@@ -108,13 +108,14 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         fields = [mapping.order(one) for one in (order, *linked)]
         self._known.send(order, *linked)
         try:
-            self._require().call(self._sent().submit((order, *linked), fields), orders.ACKNOWLEDGE_SECONDS * 2)
+            self._require().call(self._sent().submit((order, *linked), fields), orders.ACKNOWLEDGE_SECONDS * 2, Unknown)
         except Withheld:
             self._known.unsend(order, *linked)
             raise
 
     def replace_order(self, order: OrderRecord, by: OrderRecord) -> None:
-        self._require().call(self._sent().replace(order, by, mapping.order(by)), orders.ACKNOWLEDGE_SECONDS * 2)
+        fields = mapping.order(by)
+        self._require().call(self._sent().replace(order, by, fields), orders.ACKNOWLEDGE_SECONDS * 2, Unknown)
 
     def cancel_order(self, order: OrderRecord) -> None:
         self._sent().cancel(order)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from brokers.ibkr import mapping
-from trading.engine.errors import Fatal, Transient
+from trading.engine.errors import Fatal, Transient, VenueError
 
 if TYPE_CHECKING:
     from ib_insync import Contract, Order, Trade
@@ -121,14 +121,16 @@ class IbThread:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    def call(self, work: Coroutine[Any, Any, T], seconds: float = CALL_SECONDS) -> T:
-        """Await ``work`` in the loop; raises `Transient` when it takes longer than this."""
+    def call(
+        self, work: Coroutine[Any, Any, T], seconds: float = CALL_SECONDS, late: type[VenueError] = Transient
+    ) -> T:
+        """Await ``work`` in the loop; raises ``late`` when it takes longer than this."""
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
         try:
             return future.result(seconds)
         except TimeoutError:
             future.cancel()
-            raise Transient(f"ibkr did not answer within {seconds:g} s") from None
+            raise late(f"ibkr did not answer within {seconds:g} s") from None
 
     def soon(self, function: Callable[..., object], *args: object) -> None:
         self.loop.call_soon_threadsafe(function, *args)

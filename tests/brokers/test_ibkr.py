@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.base import OutOfReach
-from brokers.ibkr import line, wire
+from brokers.ibkr import line, orders, wire
 from tests.brokers.contract import BrokerageContract, limit, order
 from tests.brokers.places import Ibkr
 from tests.risk.waiting import eventually
@@ -100,6 +100,21 @@ def test_an_order_is_asked_about_once_it_would_leave_at_once_and_not_before(venu
 
     assert asked[0] >= begin + client.RequestsInterval
     assert venue.placed() == 1
+
+
+def test_an_order_that_waited_for_too_long_is_unknown_and_does_not_leave_later(venue, monkeypatch):
+    venue.rest(limit("91"))
+    thread = venue.adapter._require()
+    sent = thread.ib.client._timeQ
+    monkeypatch.setattr(orders, "ACKNOWLEDGE_SECONDS", 0.1)
+    thread.soon(sent.extend, [thread.loop.time() + 60] * thread.ib.client.MaxRequests)
+    with pytest.raises(Unknown):
+        venue.adapter.submit_order(limit("90"))
+    thread.soon(sent.clear)
+    monkeypatch.setattr(orders, "ACKNOWLEDGE_SECONDS", 1.0)
+    venue.rest(limit("89"))
+
+    assert [order.terms.limit_price for order in venue.book.orders.values()] == [91, 89]
 
 
 def test_a_lost_connection_is_made_again_and_what_was_missed_is_told(venue):
