@@ -24,6 +24,7 @@
       Object.assign(this, { path, resumes, onFrames, state: "connecting", seq: null, retry: RETRY_FIRST });
       this.open();
       addEventListener("online", () => this.again());
+      addEventListener("offline", () => this.drop());
     }
 
     open() {
@@ -64,6 +65,14 @@
       if (event.code === 4403 || event.code === 4404) return;
       this.timer = setTimeout(() => this.open(), this.retry * (0.75 + Math.random() / 2));
       this.retry = Math.min(this.retry * 2, RETRY_MOST);
+    }
+
+    // A browser may take a minute to see that nothing comes any more.
+    drop() {
+      if (this.state !== "live") return;
+      this.socket.onmessage = this.socket.onclose = null;
+      this.socket.close();
+      this.closed({ code: 1006 });
     }
 
     again() {
@@ -298,6 +307,8 @@
 
   document.body.addEventListener("htmx:responseError", failed);
   document.body.addEventListener("htmx:sendError", failed);
+  // Where a question does not get through, the sockets do not either.
+  document.body.addEventListener("htmx:sendError", () => links.forEach((link) => link.drop()));
   document.body.addEventListener("missed", ({ detail: missed }) => {
     tell(`${missed} frames were missed; the tables are whole.`);
     keep({ missed });
