@@ -12,6 +12,7 @@ import mmap
 import os
 import time
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 from zlib import crc32
@@ -128,3 +129,9 @@ class OrderGate:
             return True
         finally:
             os.close(descriptor)
+
+
+@cache
+def shared_gate(path: Path) -> OrderGate:
+    """The reading end that all threads of this process share: each has a file open for as long as it is there."""
+    return OrderGate(path)

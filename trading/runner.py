@@ -11,7 +11,7 @@ from typing import Any
 
 from risk import places
 from risk.clock import Clock
-from risk.gate import OrderGate
+from risk.gate import shared_gate
 from risk.watch import gate_watcher
 from trading import failpoints, ledger, releases
 from trading.admission import admit, place_of
@@ -83,7 +83,7 @@ def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingS
         start=start,
         bars=_stream(parts, start, run.started_at),
         brokerage=parts.brokerage,
-        gate=OrderGate(places.gate()),
+        gate=shared_gate(places.gate()),
         watcher=gate_watcher(),
         writer=ledger.writer(),
         show=show,

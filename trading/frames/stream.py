@@ -12,7 +12,8 @@ from uuid import UUID
 
 KEPT: Final = 10_000
 CONTROL_KEPT: Final = 1_000
-KEPT_SECONDS: Final = 14 * 86_400
+#: For resuming; what happened is in the ledger. A run of ten thousand frames takes some megabytes of Redis.
+KEPT_SECONDS: Final = 3 * 86_400
 CONTROL_KEY: Final = "frames:control"
 
 # Numbering and writing are one step, so that several writers of a run cannot take the same number, and a batch whose
