@@ -100,8 +100,7 @@ def torment(stack: Rig, chance: random.Random, minutes: float, sessions: int) ->
         try:
             took = stack.goes_on(run_id, CALM_SECONDS)
         except AssertionError:
-            status, reason = stack.row(run_id, "status", "reason")
-            raise AssertionError(f"run {run_id} does not trade on: it is {status} {reason}") from None
+            raise AssertionError(f"run {run_id} does not trade on: {_story(stack, run_id)}") from None
         print(f"run {run_id} trades on after {took:.1f} s", flush=True)
     for run_id in runs:
         stack.stop(run_id)
@@ -109,6 +108,16 @@ def torment(stack: Rig, chance: random.Random, minutes: float, sessions: int) ->
     for run_id in runs:
         assert stack.stack.cli_json("ledger", "verify", run_id, timeout=300)["ok"]
     print(f"{sum(len(stack.venue.orders_of(run_id)) for run_id in runs)} orders, every one accounted for", flush=True)
+
+
+def _story(stack: Rig, run_id: str) -> str:
+    """How a run is, what became of its last orders, and what waits for a person."""
+    status, reason = stack.row(run_id, "status", "reason")
+    orders = stack.client.get(f"/paper/runs/{run_id}/orders?limit=5")["items"]
+    told = [f"{order['client_order_id']} {order['status']} {order['reason']}" for order in orders]
+    waiting = stack.client.get("/reconciliation?state=open")["items"]
+    differ = [f"{one['kind']} {one['subject']}: {one['ledger']} and {one['venue']}" for one in waiting]
+    return "; ".join([f"it is {status} {reason}", *told, *differ])
 
 
 def main() -> int:

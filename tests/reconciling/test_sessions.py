@@ -12,6 +12,7 @@ from tests.reconciling.places import ACCOUNT, alpaca, by_hand, silently, traded
 from tests.risk.waiting import eventually
 from tests.trading.sessions import row, statuses
 from trading.models import AccountEntry, Difference, OutsideOrder
+from trading.reconciling import looking
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,6 +86,22 @@ def test_a_difference_that_vanishes_closes_by_itself(house):
         made = traded(house, stub, [[buy(2)], [buy(1)]], come_and_go)
     assert statuses(made) == ["filled", "filled"]
     assert row(made).reason == "the feed ended"
+
+
+def test_what_does_not_agree_is_looked_at_again_before_the_minute_is_over(house, monkeypatch):
+    monkeypatch.setattr(looking, "STANDING_SECONDS", 0.1)
+    with alpaca() as stub:
+
+        def come_and_go(number):
+            if number == 1:
+                silently(stub, 5)
+                made_looks(stub)
+                eventually(lambda: Difference.objects.filter(state="open").exists())
+                silently(stub, -5)
+                eventually(lambda: Difference.objects.filter(state="explained").exists())
+
+        made = traded(house, stub, [[buy(2)], [buy(1)]], come_and_go)
+    assert statuses(made) == ["filled", "filled"]
 
 
 def test_orders_of_another_session_are_not_those_of_others(house):

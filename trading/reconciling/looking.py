@@ -28,8 +28,10 @@ from trading.reconciling.settling import Key, Settled, settle
 
 log = logging.getLogger(__name__)
 
-#: From one whole look to the next; to the second look at what was found; and to the next try where it failed.
+#: From one whole look to the next, and while something does not agree; to the second look at what was found; and to the
+#: next try where it failed.
 EVERY_SECONDS: Final = 60.0
+STANDING_SECONDS: Final = 15.0
 AGAIN_SECONDS: Final = 3.0
 RETRY_SECONDS: Final = 5.0
 #: How long a session that begins asks for a first look.
@@ -120,6 +122,9 @@ class Looks:
             await self.look()
             if account.news:
                 self.soon()
+            elif account.before:
+                # What was only late to be told holds orders back no longer than it must.
+                account.due = account.looked_at + STANDING_SECONDS
         except FAILURES as error:
             log.warning("%s could not be compared: %s", self._name, error)
             account.trouble = f"the account cannot be compared with its venue: {error}"
