@@ -12,9 +12,11 @@ import pytest
 
 from alphaswarm_site.stack.postgres import SUPERUSER
 from risk.gate import OrderGate, Verdict
-from tests.faults.stack import RECOVERY_SECONDS, Rig, rig
+from tests.faults.stack import Rig, rig
+from tests.faults.test_01_10_crashes import dies_and_goes_on
 from tests.faults.venue import PRICE
 from tests.risk.waiting import eventually
+from trading.reconciling.resolving import SETTLED_SECONDS
 
 pytestmark = pytest.mark.faults
 
@@ -54,11 +56,7 @@ def test_22_what_the_venue_did_while_the_database_was_away_is_booked_afterwards(
 
 @pytest.mark.parametrize("point", ["in-commit", "after-commit"])
 def test_23_killed_in_a_commit(stack: Rig, point: str) -> None:
-    run_id = stack.start(stack.venue.trading())
-    stack.has_sent(run_id, 3)
-    stack.hits(stack.arm(point))
-    assert stack.goes_on(run_id) < RECOVERY_SECONDS
-    stack.stop(run_id)
+    dies_and_goes_on(stack, point, waits=SETTLED_SECONDS)
 
 
 def test_24_backends_that_are_terminated_every_second(stack: Rig) -> None:
