@@ -60,8 +60,9 @@ class Venue:
 
     @property
     def brokerage(self) -> dict[str, Any]:
-        urls = {"base_url": f"http://127.0.0.1:{self.port}", "stream_url": f"ws://127.0.0.1:{self.port}/stream"}
-        return {"class": "AlpacaBrokerage", "kwargs": urls}
+        where = {"base_url": f"http://127.0.0.1:{self.port}", "stream_url": f"ws://127.0.0.1:{self.port}/stream"}
+        # The real one would hold the sessions of an account to 200 together.
+        return {"class": "AlpacaBrokerage", "kwargs": {**where, "calls_per_minute": 1_000_000}}
 
 
 @contextmanager

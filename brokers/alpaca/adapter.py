@@ -66,6 +66,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
         data_url: str = "",
         poll_seconds: float = 2.0,
         starting_cash: Decimal | float = STARTING_CASH,
+        calls_per_minute: int = CALLS_PER_MINUTE,
     ) -> None:
         check_paper(paper, base_url, LIVE_URL)
         super().__init__(starting_cash)
@@ -73,6 +74,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
         self._credentials = (api_key, secret_key, paper)
         self._urls = (base_url, stream_url)
         self._poll_seconds = poll_seconds
+        self._calls_per_minute = calls_per_minute
         self._known = KnownOrders(self.venue, self.tell)
         self._linked: dict[str, Sequence[OrderRecord]] = {}
         self._since = to_nanos(datetime.now(UTC)) - _CLOCKS_DIFFER
@@ -96,7 +98,8 @@ class AlpacaBrokerage(ThreadedBrokerage):
         # The client library takes a second and a hundred megabytes, and a process that never trades here needs neither.
         from brokers.alpaca.wire import Rest
 
-        limit = shared((self.venue, self._urls[0], self._credentials), RateLimit(CALLS_PER_MINUTE, 60.0))
+        door = (self.venue, self._urls[0], self._credentials, self._calls_per_minute)
+        limit = shared(door, RateLimit(self._calls_per_minute, 60.0))
         self._rest = Rest(*self._credentials, self._urls[0], limit)
 
     def connect(self) -> None:

@@ -101,10 +101,9 @@ class Rig:
     def full_disk(self) -> Iterator[None]:
         """Leave the database no room to write to, until the block ends."""
         ballast = self.servers.var / "ballast"
-        with ballast.open("wb") as file, suppress(OSError):
+        with ballast.open("wb", buffering=0) as file, suppress(OSError):
             while True:
                 file.write(bytes(1 << 16))
-                file.flush()
         # It goes on for as long as the room lasts that it has set aside for its log.
         with (
             suppress(psycopg.Error),

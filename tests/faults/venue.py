@@ -23,6 +23,7 @@ from tests.venues.journal import Follower
 SYMBOL = "SPY"
 #: Far above every price of the made-up bars, so that what is to rest below the market rests.
 PRICE = "5000"
+CALLS_PER_MINUTE = 1_000_000
 
 
 @dataclass
@@ -62,14 +63,16 @@ class Venue:
     def recipe(self, strategy: dict[str, Any], pace: str = "10x", **session: Any) -> dict[str, Any]:
         """A session at this venue over made-up bars, one every second of its own time."""
         port = self.wire.port
-        urls = {"base_url": f"http://127.0.0.1:{port}", "stream_url": f"ws://127.0.0.1:{port}/stream"}
+        # As fast as sessions will, for their faults' sake.
+        where = {"base_url": f"http://127.0.0.1:{port}", "stream_url": f"ws://127.0.0.1:{port}/stream"}
+        kwargs = {**where, "calls_per_minute": CALLS_PER_MINUTE}
         feed = {"class": "SyntheticFeed", "kwargs": {"seed": 7, "timeframe": "1Sec", "pace": pace}}
         return {
             "name": "faults",
             "universe": [SYMBOL],
             "strategy": strategy,
             "feed": feed,
-            "brokerage": {"class": "AlpacaBrokerage", "kwargs": urls},
+            "brokerage": {"class": "AlpacaBrokerage", "kwargs": kwargs},
             "risk": {"trade_when_closed": True},
             "session": {"model_urn": MODEL, "pipeline_urn": PIPELINE, **session},
         }
