@@ -17,13 +17,13 @@ URL = "/ui/messages/"
 
 def test_what_a_verb_answered_is_found_again(operator: Client) -> None:
     run = session("momentum").run
-    operator.post(f"/ui/runs/{run.pk}/stop/", follow=True)
+    operator.post(f"/ui/runs/{run.pk}/stop/", {"sure": "yes"}, follow=True)
     assert "momentum was asked to stop" in operator.get(URL).content.decode()
 
 
 def test_one_person_does_not_read_what_another_was_told(operator: Client, viewer: Client) -> None:
     run = session("momentum").run
-    operator.post(f"/ui/runs/{run.pk}/stop/", follow=True)
+    operator.post(f"/ui/runs/{run.pk}/stop/", {"sure": "yes"}, follow=True)
     assert "momentum was asked to stop" not in viewer.get(URL).content.decode()
 
 
