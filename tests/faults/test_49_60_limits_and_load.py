@@ -108,15 +108,17 @@ def test_53_a_feed_that_stalls_lets_nothing_new_be_opened() -> None:
 
 @pytest.mark.parametrize("prices", [(1.0, 0.5, 2.0, 1.0), (1.0, 2.0, 1.5, 1.2), (1.0, 2.0, 0.5, 3.0)])
 async def test_54_a_crossed_bar_is_left_out(prices: tuple[float, float, float, float]) -> None:
+    good = minute(2)
+
     def two(stub: AlpacaStub) -> None:
         stub.bar("AAPL", minute(3), prices)
-        stub.bar("AAPL", minute(2), PRICES)
+        stub.bar("AAPL", good, PRICES)
 
     with serving(AlpacaStub()) as stub:
         feed = AlpacaFeed(["AAPL"], api_key=KEY, secret_key=SECRET, data_url=stub.url)
         act = once(lambda: any(stub._data.values()), lambda: stub.call(two, stub))
         [bar] = await bars_of(feed, 1, act)
-    assert bar.time == to_nanos(minute(2))
+    assert bar.time == to_nanos(good)
 
 
 def test_54_an_old_bar_lets_nothing_new_be_opened() -> None:

@@ -65,30 +65,34 @@ async def test_alpacas_minutes_come_as_bars_of_the_runs_spelling():
 
 @pytest.mark.parametrize("close", [float("nan"), float("inf"), 0.0, -1.0])
 async def test_a_bar_that_cannot_be_is_left_out(close):
+    good = minute(2)
+
     def two(stub: AlpacaStub) -> None:
         stub.bar("AAPL", minute(3), (1.0, 2.0, 0.5, close))
-        stub.bar("AAPL", minute(2), PRICES)
+        stub.bar("AAPL", good, PRICES)
 
     with serving(AlpacaStub()) as stub:
         feed = AlpacaFeed(["AAPL"], api_key=KEY, secret_key=SECRET, data_url=stub.url)
         act = once(lambda: any(stub._data.values()), lambda: stub.call(two, stub))
         [bar] = await bars_of(feed, 1, act)
 
-    assert bar.time == to_nanos(minute(2))
+    assert bar.time == to_nanos(good)
 
 
 async def test_alpacas_bars_of_a_lost_connection_are_asked_for():
+    before, after = minute(3), minute(2)
+
     def lose_and_trade(stub: AlpacaStub) -> None:
-        stub.call(stub.bar, "AAPL", minute(3), PRICES)
+        stub.call(stub.bar, "AAPL", before, PRICES)
         stub.call(stub.drop_streams)
-        once(lambda: not any(stub._data.values()), lambda: stub.call(stub.bar, "AAPL", minute(2), PRICES))()
+        once(lambda: not any(stub._data.values()), lambda: stub.call(stub.bar, "AAPL", after, PRICES))()
 
     with serving(AlpacaStub()) as stub:
         feed = AlpacaFeed(["AAPL"], api_key=KEY, secret_key=SECRET, data_url=stub.url)
         act = once(lambda: any(stub._data.values()), lambda: lose_and_trade(stub))
         bars = await bars_of(feed, 2, act)
 
-    assert [bar.time for bar in bars] == [to_nanos(minute(3)), to_nanos(minute(2))]
+    assert [bar.time for bar in bars] == [to_nanos(before), to_nanos(after)]
 
 
 async def test_alpacas_five_minutes_are_built_of_minutes():

@@ -39,11 +39,11 @@ def test_the_control_offers_the_kill_while_released(client: Client) -> None:
 
 
 def test_released_it_tells_the_epoch_and_since_when(client: Client, operator: Principal) -> None:
-    assert ">released</span>" in client.get(reverse("ui:kill"), headers=HTMX).content.decode()
+    assert 'released<span class="kill__since"></span>' in client.get(reverse("ui:kill"), headers=HTMX).content.decode()
     kill_switch.engage("a drill", operator)
     kill_switch.release("over", operator)
     page = client.get(reverse("ui:kill"), headers=HTMX).content.decode()
-    assert "released, epoch 1, <time" in page
+    assert 'released<span class="kill__since">, epoch 1, <time' in page
     assert f'data-since="{kill_switch.state().released_at:%Y-%m-%dT%H:%M:%S}' in page
 
 

@@ -39,7 +39,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> It
 @pytest.fixture
 def start(house: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> Callable[..., PaperTradingSession]:
     """Builds the session of a claimed run as a worker does."""
-    monkeypatch.setattr(runner, "OrderGate", lambda path: house.gate)
+    monkeypatch.setattr(runner, "shared_gate", lambda path: house.gate)
     monkeypatch.setattr(runner, "gate_watcher", lambda: house.watcher)
     monkeypatch.setattr(ledger, "writer", lambda: house.writer)
 
