@@ -124,7 +124,7 @@ class Looks:
                 self.soon()
             elif account.before:
                 # What was only late to be told holds orders back no longer than it must.
-                account.due = account.looked_at + STANDING_SECONDS
+                account.due = min(account.due, account.looked_at + STANDING_SECONDS)
         except FAILURES as error:
             log.warning("%s could not be compared: %s", self._name, error)
             account.trouble = f"the account cannot be compared with its venue: {error}"
