@@ -71,7 +71,9 @@ def made_looks(stub):
     by_hand(stub, "buy", 1, limit="1")
 
 
-def test_a_difference_that_vanishes_closes_by_itself(house):
+@pytest.mark.parametrize("news", [True, False])
+def test_a_difference_that_vanishes_closes_by_itself_whether_anything_tells_of_it_or_not(house, monkeypatch, news):
+    monkeypatch.setattr(looking, "STANDING_SECONDS", 60.0 if news else 0.1)
     with alpaca() as stub:
 
         def come_and_go(number):
@@ -80,28 +82,13 @@ def test_a_difference_that_vanishes_closes_by_itself(house):
                 made_looks(stub)
                 eventually(lambda: Difference.objects.filter(state="open").exists())
                 silently(stub, -5)
-                made_looks(stub)
+                if news:
+                    made_looks(stub)
                 eventually(lambda: Difference.objects.filter(state="explained").exists())
 
         made = traded(house, stub, [[buy(2)], [buy(1)]], come_and_go)
     assert statuses(made) == ["filled", "filled"]
     assert row(made).reason == "the feed ended"
-
-
-def test_what_does_not_agree_is_looked_at_again_before_the_minute_is_over(house, monkeypatch):
-    monkeypatch.setattr(looking, "STANDING_SECONDS", 0.1)
-    with alpaca() as stub:
-
-        def come_and_go(number):
-            if number == 1:
-                silently(stub, 5)
-                made_looks(stub)
-                eventually(lambda: Difference.objects.filter(state="open").exists())
-                silently(stub, -5)
-                eventually(lambda: Difference.objects.filter(state="explained").exists())
-
-        made = traded(house, stub, [[buy(2)], [buy(1)]], come_and_go)
-    assert statuses(made) == ["filled", "filled"]
 
 
 def test_orders_of_another_session_are_not_those_of_others(house):
