@@ -20,7 +20,7 @@ from trading.frames import publisher
 from trading.lease import HandedOver, Lease, claim, give_away, keeper, owner_name
 from trading.ledger import LeaseLost
 from trading.models import Mode, Run
-from trading.show import Show, show_of, show_records
+from trading.show import Observer, Show
 from trading.summary import RunSummary
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 Work = Callable[[Run, Lease, Show], RunSummary]
 
 
-def run_session(run_id: UUID, observer: Show | None = None, **secrets: Any) -> RunSummary | None:
+def run_session(run_id: UUID, observer: Observer | None = None, **secrets: Any) -> RunSummary | None:
     """Run a queued session to its end in this thread; None when another process has claimed it or is to go on with it.
 
     Raises `trading.releases.OtherVersion`.
@@ -43,7 +43,7 @@ def run_session(run_id: UUID, observer: Show | None = None, **secrets: Any) -> R
     return _own(run_id, work, observer)
 
 
-def run_backtest(run_id: UUID, observer: Show | None = None, *, hand_back: bool = False) -> RunSummary | None:
+def run_backtest(run_id: UUID, observer: Observer | None = None, *, hand_back: bool = False) -> RunSummary | None:
     """Run a queued backtest to its end in this thread; None when it is not for the taking.
 
     With ``hand_back`` a process that is to end leaves it to another worker, and answers None too; without, it stops.
@@ -56,7 +56,7 @@ def run_backtest(run_id: UUID, observer: Show | None = None, *, hand_back: bool 
     return _own(run_id, work, observer)
 
 
-def _own(run_id: UUID, work: Work, observer: Show | None) -> RunSummary | None:
+def _own(run_id: UUID, work: Work, observer: Observer | None) -> RunSummary | None:
     lease = claim(run_id)
     if lease is None:
         log.info("run %s is not for the taking", run_id)
@@ -64,7 +64,7 @@ def _own(run_id: UUID, work: Work, observer: Show | None) -> RunSummary | None:
     keeper().hold(lease)
     try:
         run = Run.objects.get(pk=run_id)
-        return work(run, lease, show_of(run, observer))
+        return work(run, lease, Show(run, observer))
     except LeaseLost:
         log.error("run %s was taken from this process", run_id)
         return None
@@ -118,7 +118,7 @@ def stop_all() -> int:
     return keeper().drain()
 
 
-def _fail(run_id: UUID, lease: Lease, error: Exception, observer: Show | None) -> RunSummary | None:
+def _fail(run_id: UUID, lease: Lease, error: Exception, observer: Observer | None) -> RunSummary | None:
     """A run that could not be built, or not be brought to its end, ends as failed, with the reason for all to see.
 
     A session that has begun before may have orders at its venue, and is left to a person as interrupted.
@@ -132,5 +132,5 @@ def _fail(run_id: UUID, lease: Lease, error: Exception, observer: Show | None) -
     record = Record(Kind.RUN_STATUS, to_nanos(now), reason=reason, data=data)
     ledger.append_now(run_id, [record], token=lease.token)
     run.refresh_from_db()
-    show_records(show_of(run, observer), [record])
+    Show(run, observer).facts([record])
     return RunSummary.of_failure(run)

@@ -14,7 +14,6 @@ from typing import Any, Final
 from trading import failpoints
 from trading.engine.bars import Bar
 from trading.engine.records import Record
-from trading.frames import of_record
 from trading.lease import Lease
 from trading.ledger import Append, Chunk, LedgerWriter
 from trading.recovery import Recovered
@@ -130,8 +129,7 @@ class Journal:
         for record in records:
             failpoints.reach("before-", record.kind)
             self._hash.add(record)
-            for stage, message, extras in of_record(record):
-                self._show(stage, message, record.time, **extras)
+        self._show.facts(records)
         points: list[tuple[int, Decimal, Decimal]] = []
         if self._state is not None or final:
             # The last stamp may still get another symbol's bar, so it waits, except at the end.

@@ -35,7 +35,7 @@ from trading.recipes.credentials import secrets_of
 from trading.recovery import Recovered, recovered
 from trading.results import benchmark_of, buy_and_hold
 from trading.results.figures import load
-from trading.show import Show, show_of
+from trading.show import Show
 from trading.stopping import Stopping, TimeLeft
 from trading.summary import RunSummary
 
@@ -62,7 +62,7 @@ def build_from_config(config: Recipe | Mapping[str, Any] | str | Path, **kwargs:
     if lease is None:
         raise TradingError(f"run {run.id} was taken by another process")
     keeper().hold(lease)
-    return session(run, lease, show_of(run), **{**kwargs, **secrets_of(parts.recipe)})
+    return session(run, lease, Show(run), **{**kwargs, **secrets_of(parts.recipe)})
 
 
 def session(run: Run, lease: Lease, show: Show, **secrets: Any) -> PaperTradingSession:

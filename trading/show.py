@@ -10,21 +10,28 @@ from trading.frames import of_record, publisher
 from trading.models import Run
 
 #: Takes a frame's stage, message, event time in nanoseconds (None: now) and extras.
-Show = Callable[..., None]
+Observer = Callable[..., None]
 
 
-def show_of(run: Run, observer: Show | None = None) -> Show:
-    frames, run_id, task_id = publisher(), run.id, run.task_id
+class Show:
+    """Of one run; from any thread. Costs microseconds and never fails."""
 
-    def show(stage: str, message: str, time: int | None, **extras: Any) -> None:
-        frames.publish(run_id, task_id, stage, message, time, **extras)
-        if observer is not None:
-            observer(stage, message, time, **extras)
+    def __init__(self, run: Run, observer: Observer | None = None) -> None:
+        self._frames = publisher()
+        self._run_id = run.id
+        self._task_id = run.task_id
+        self._observer = observer
 
-    return show
+    def __call__(self, stage: str, message: str, time: int | None, **extras: Any) -> None:
+        """Show a frame."""
+        self._frames.publish(self._run_id, self._task_id, stage, message, time, **extras)
+        if self._observer is not None:
+            self._observer(stage, message, time, **extras)
 
-
-def show_records(show: Show, records: Iterable[Record]) -> None:
-    for record in records:
-        for stage, message, extras in of_record(record):
-            show(stage, message, record.time, **extras)
+    def facts(self, records: Iterable[Record]) -> None:
+        """Show what these records tell."""
+        for record in records:
+            self._frames.publish_record(self._run_id, self._task_id, record)
+            if self._observer is not None:
+                for stage, message, extras in of_record(record):
+                    self._observer(stage, message, record.time, **extras)

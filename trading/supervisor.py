@@ -19,7 +19,7 @@ from trading.engine.bars import to_nanos
 from trading.engine.records import Kind, Record
 from trading.lease import RENEW_SECONDS
 from trading.models import Mode, Run, RunStatus
-from trading.show import show_of, show_records
+from trading.show import Show
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def _take_from_lost(run_id: UUID) -> Run | None:
         ledger.append_now(run_id, records)
         run.refresh_from_db()
     # A run that goes on at once has not ended for those who watch it.
-    show_records(show_of(run), records[-1:])
+    Show(run).facts(records[-1:])
     return run
 
 

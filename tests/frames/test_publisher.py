@@ -11,7 +11,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.engine.builders import START, Script, bar, buy, engine, update
 from trading import frames
+from trading.engine.records import Kind, Record
+from trading.engine.updates import UpdateKind
 from trading.frames import stages, stream
 from trading.frames.publishing import FramePublisher
 
@@ -39,6 +42,27 @@ def test_a_frame_has_task_stage_message_time_number_and_extras(publisher: FrameP
         "symbol": "SPY",
         "qty": "1",
     }
+
+
+def test_facts_are_shown_in_the_order_in_which_they_were_told(publisher: FramePublisher, run_id: UUID) -> None:
+    machine = engine(Script([buy(10, limit="90")]))
+    for effect in machine.on_bar(bar(100.0)):
+        machine.on_submitted(effect.order)
+    (order,) = machine.open_orders()
+    machine.on_update(update(UpdateKind.ACCEPTED, order))
+    machine.records.append(Record(Kind.KILL_ENGAGED, START, data={"epoch": 3}))
+    machine.on_update(update(UpdateKind.CANCELLED, order, reason="too late"))
+    for record in machine.records:
+        publisher.publish_record(run_id, TASK, record)
+    assert publisher.flush(run_id, 5)
+    shown = frames.read(run_id)
+    assert [(frame["seq"], frame["stage"]) for frame in shown] == [
+        (1, "signal.emitted"),
+        (2, "order.placed"),
+        (3, "kill.engaged"),
+        (4, "order.cancelled"),
+    ]
+    assert (shown[3]["order_id"], shown[3]["reason"]) == (order.id, "too late")
 
 
 def test_extras_that_json_cannot_hold_never_cost_the_frame(publisher: FramePublisher, run_id: UUID) -> None:

@@ -25,13 +25,16 @@ from trading.connections import conninfo
 from trading.engine.bars import Bar
 from trading.engine.engine import Engine
 from trading.engine.margin import AccountType
+from trading.engine.records import Record
 from trading.engine.risk import RiskAgent
 from trading.engine.strategy import IStrategy
 from trading.engine.updates import OrderUpdate
+from trading.frames import of_record
 from trading.lease import Lease, claim
 from trading.models import Mode, Run
 from trading.paper_trading import PaperTradingSession
 from trading.recovery import Recovered
+from trading.show import Show
 from trading.summary import RunSummary
 
 CASH = Decimal(100_000)
@@ -88,14 +91,17 @@ def gatehouse(path: Path) -> Iterator[Gatehouse]:
     house.close()
 
 
-class Frames:
-    """What a session shows, in order."""
+class Frames(Show):
+    """What a session shows, in order, and to nobody else."""
 
     def __init__(self) -> None:
         self.stages: list[str] = []
 
     def __call__(self, stage: str, message: str, time: int | None, **extras: Any) -> None:
         self.stages.append(stage)
+
+    def facts(self, records: Iterable[Record]) -> None:
+        self.stages += [frame.stage for record in records for frame in of_record(record)]
 
 
 Feed = Callable[[asyncio.Event], AsyncGenerator[Bar | None, None]]

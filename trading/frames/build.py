@@ -16,7 +16,7 @@ _FAILURES = frozenset({"failed", "blocked", "interrupted"})
 ENDED = frozenset({"completed", "stopped", "killed", "halted"}) | _FAILURES
 
 #: An acknowledgement, and what is told once it is done.
-_UNSEEN = frozenset({Kind.ORDER_ACCEPTED, Kind.ORDER_PENDING_CANCEL})
+UNSEEN = frozenset({Kind.ORDER_ACCEPTED, Kind.ORDER_PENDING_CANCEL})
 _HELD_BACK = frozenset({Kind.RISK_HALTED, Kind.RISK_REDUCING, Kind.HALTED})
 _OVER = {Kind.ORDER_CANCELLED: "cancelled", Kind.ORDER_EXPIRED: "expired", Kind.ORDER_REPLACED: "replaced"}
 #: Terms that a frame names only where an order has them.
@@ -53,7 +53,7 @@ def of_record(record: Record) -> list[FrameDraft]:
 
 def _order_frames(record: Record, order: OrderRecord) -> list[FrameDraft]:
     kind, reason, data = record.kind, record.reason, record.data or {}
-    if kind in _UNSEEN:
+    if kind in UNSEEN:
         return []
     if kind is Kind.ORDER_FILLED:
         return [_filled(record, order)]

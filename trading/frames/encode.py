@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -26,6 +27,9 @@ class Draft(NamedTuple):
     time: int
     emitted: int
     extras: dict[str, Any]
+
+    def drafts(self) -> Sequence[Draft]:
+        return [self]
 
 
 def draft(run_id: UUID, task_id: str, stage: str, message: str, moment: int | None, extras: dict[str, Any]) -> Draft:

@@ -8,6 +8,7 @@ from collections.abc import Hashable
 
 from trading.frames import stages
 from trading.frames.encode import Draft
+from trading.frames.told import Shown
 
 #: Merged frames of one stage that a run shows in any second.
 MERGED_PER_SECOND = 20
@@ -26,16 +27,16 @@ class Pending:
         self.durable = 0
         self.lost = 0
         self._ending = False
-        self._frames: dict[Hashable, Draft] = {}
+        self._frames: dict[Hashable, Shown] = {}
         self._numbers = itertools.count()
         self._shown: dict[str, deque[float]] = {}
 
     def __len__(self) -> int:
         return len(self._frames)
 
-    def add(self, frame: Draft) -> None:
+    def add(self, frame: Shown) -> None:
         stage = frame.stage
-        if stage in stages.MERGED:
+        if isinstance(frame, Draft) and stage in stages.MERGED:
             key = (stage, str(frame.extras.get("symbol", "")))
             self._frames.pop(key, None)
             self._frames[key] = frame
@@ -53,7 +54,7 @@ class Pending:
             self.durable -= 1
             self.lost += 1
 
-    def take(self, now: float, most: int) -> list[Draft]:
+    def take(self, now: float, most: int) -> list[Shown]:
         """Up to ``most`` frames, oldest first, and forget them; ``now`` in seconds of the monotonic clock.
 
         A merged frame beyond its stage's share of this second stays, unless the run ends: nothing comes after `done`.

@@ -17,10 +17,13 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from trading.engine.records import Record
 from trading.frames import stages, stream
 from trading.frames.bell import Bell
-from trading.frames.encode import Draft, body, draft
+from trading.frames.build import UNSEEN, of_record
+from trading.frames.encode import body, draft
 from trading.frames.pending import Pending
+from trading.frames.told import Shown, Told
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +55,13 @@ class _Run:
 class _Batch:
     __slots__ = ("added", "arguments", "over", "size")
 
-    def __init__(self, run_id: UUID, mark: str, floor: int, lost: int, frames: list[Draft], added: int) -> None:
+    def __init__(self, run_id: UUID, mark: str, floor: int, lost: int, shown: list[Shown], added: int) -> None:
+        frames = [frame for one in shown for frame in one.drafts()]
         entries = [(frame.stage, body(frame), frame.stage in stages.CONTROL) for frame in frames]
         self.arguments = stream.write_arguments(run_id, mark, floor, lost, entries)
         self.added = added
-        self.size = len(frames)
-        self.over = frames[-1].stage == stages.DONE
+        self.size = len(shown)
+        self.over = shown[-1].stage == stages.DONE
 
 
 class FramePublisher:
@@ -95,8 +99,21 @@ class FramePublisher:
 
         Frames of `stages.MERGED` may be replaced by later ones before they are written; all others are delivered.
         """
-        frame = draft(run_id, task_id, stage, message, time, extras)
-        durable = stage not in stages.MERGED
+        self._add(run_id, draft(run_id, task_id, stage, message, time, extras))
+
+    def publish_record(self, run_id: UUID, task_id: str, record: Record) -> None:
+        """Show a fact of a run. The frames of an order's facts, which are most, are made by the thread that writes
+        them, so that they take no time from whoever trades, nor from a kill."""
+        if record.kind in UNSEEN:
+            return
+        if record.order is not None:
+            self._add(run_id, Told(run_id, task_id, record, time.time_ns()))
+            return
+        for stage, message, extras in of_record(record):
+            self.publish(run_id, task_id, stage, message, record.time, **extras)
+
+    def _add(self, run_id: UUID, frame: Shown) -> None:
+        durable = frame.stage not in stages.MERGED
         with self._lock:
             run = self._runs.get(run_id)
             if run is None:
@@ -187,7 +204,7 @@ class FramePublisher:
         # On the way out nothing is held back any longer.
         now = math.inf if self._closing.is_set() else time.monotonic()
         room = MOST_OF_ALL
-        taken: list[tuple[UUID, _Run, int, list[Draft], int]] = []
+        taken: list[tuple[UUID, _Run, int, list[Shown], int]] = []
         with self._lock:
             room -= sum(run.batch.size for run in self._dirty.values() if run.batch is not None)
             for run_id, run in self._dirty.items():

@@ -28,7 +28,7 @@ from trading.lease import LEASE_SECONDS, Lease, keeper, owner_name
 from trading.models import Fill, Order, Run, RunStatus
 from trading.reconciling import resolving
 from trading.restoring import restored
-from trading.show import show_of, show_records
+from trading.show import Show
 from trading.supervisor import OWNED
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def book(lease: Lease, venue: IBrokerage | None, reason: str) -> list[str]:
         records.append(_ended(state, reason, in_doubt))
     if records:
         ledger.append_now(run.id, records, token=lease.token)
-        show_records(show_of(run), records)
+        Show(run).facts(records)
     return in_doubt
 
 
