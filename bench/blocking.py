@@ -21,13 +21,11 @@ from trading.engine.strategy import Context, IStrategy
 class BlockingStrategy(IStrategy):
     def __init__(self, file: str) -> None:
         self._file = Path(file)
-        self._bars = 0
 
     def on_bar(self, bar: Bar, context: Context) -> list[OrderRequest]:
-        self._bars += 1
         while self._file.exists():
             time.sleep(0.005)
-        if self._bars == 1:
+        if not any(order.type is OrderType.LIMIT for order in context.open_orders(bar.symbol)):
             resting = Decimal(1)
             return [_order(bar.symbol, Side.BUY, OrderType.LIMIT, resting)]
         return [_order(bar.symbol, Side.SELL if context.qty(bar.symbol) else Side.BUY, OrderType.MARKET, None)]

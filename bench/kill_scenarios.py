@@ -145,13 +145,15 @@ def with_a_blocked_session(stack: Stack, venue: Venue) -> Iterator[None]:
     strategy = {"class": "BlockingStrategy", "kwargs": {"file": str(flag)}}
     config = venue.journal.with_name("blocked.yaml")
     config.write_text(json.dumps({**trading(venue), "name": "blocked", "strategy": strategy}))
-    before = len(venue.orders())
     command = [sys.executable, "-m", "bench.blocking", str(config)]
-    process = subprocess.Popen(
-        command, cwd=PROJECT, env=stack.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    log = venue.journal.with_name("blocked.log")
+    with log.open("w") as output:
+        process = subprocess.Popen(command, cwd=PROJECT, env=stack.environment, stdout=output, stderr=output)
     try:
-        wait_until(lambda: len(venue.orders()) > before and _resting(venue))
+        try:
+            wait_until(lambda: _resting(venue))
+        except TimeoutError:
+            raise SystemExit(f"the session that is to block rests no order:\n{log.read_text()[-4000:]}") from None
         flag.touch()
         yield
         wait_until(lambda: not _resting(venue), SWEEP_SECONDS)
