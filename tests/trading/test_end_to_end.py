@@ -185,11 +185,34 @@ def test_a_session_is_stopped_from_another_process(live_stack, trader):
 
 
 def test_ctrl_c_drains_a_session_in_the_shell(live_stack, tmp_path):
-    path = tmp_path / "ladder.yaml"
-    path.write_text(yaml.safe_dump(ladder()))
-    command = [sys.executable, "manage.py", "paper", "run", "--config", str(path), "--json"]
-    shell = subprocess.Popen(
-        command,
+    shell = in_shell(live_stack, tmp_path, ["manage.py", "paper", "run", "--json", "--config"], ladder())
+    eventually(lambda: "running" in [row["status"] for row in live_stack.cli_json("paper", "status")["items"]])
+    shell.send_signal(signal.SIGINT)
+    out, err = shell.communicate(timeout=SECONDS)
+    assert shell.returncode == 0, err
+    assert json.loads(out)["status"] == "stopped"
+
+
+def test_a_second_ctrl_c_leaves_a_session_that_cannot_drain_to_the_stack(live_stack, trader, tmp_path):
+    hangs = tmp_path / "hangs"
+    hangs.touch()
+    document = recipe(synthetic(), "BlockingStrategy", strategy_kwargs={"file": str(hangs)})
+    shell = in_shell(live_stack, tmp_path, ["-m", "bench.blocking"], document)
+    eventually(lambda: "running" in [row["status"] for row in live_stack.cli_json("paper", "status")["items"]])
+    (run,) = live_stack.cli_json("paper", "status")["items"]
+    shell.send_signal(signal.SIGINT)
+    assert "draining" in read_until(shell, "once more")
+    shell.send_signal(signal.SIGINT)
+    _, err = shell.communicate(timeout=SECONDS)
+    assert (shell.returncode, "left at once" in err) == (128 + signal.SIGINT, True)
+    assert ended(trader, run["id"])["status"] == "interrupted"
+
+
+def in_shell(live_stack, folder, arguments, document):
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return subprocess.Popen(
+        [sys.executable, *arguments, str(path)],
         cwd=PROJECT,
         env=live_stack.environment,
         stdout=subprocess.PIPE,
@@ -197,11 +220,14 @@ def test_ctrl_c_drains_a_session_in_the_shell(live_stack, tmp_path):
         text=True,
         start_new_session=True,
     )
-    eventually(lambda: "running" in [row["status"] for row in live_stack.cli_json("paper", "status")["items"]])
-    shell.send_signal(signal.SIGINT)
-    out, err = shell.communicate(timeout=SECONDS)
-    assert shell.returncode == 0, err
-    assert json.loads(out)["status"] == "stopped"
+
+
+def read_until(shell, words):
+    """What the shell says on its standard error, up to the line with these words or its end."""
+    said = ""
+    while words not in said and (line := shell.stderr.readline()):
+        said += line
+    return said
 
 
 def test_a_browser_sees_every_frame_and_resumes_where_it_was(live_stack, trader):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from alphaswarm_site.commands import BadInput, CommandFailed, Refused
@@ -22,6 +24,8 @@ from trading.summary import RunSummary
 EXIT_CODES: Mapping[str, int] = {"completed": 0, "stopped": 0, "halted": 1, "failed": 1, "killed": 3}
 #: A session drains within a bar, a backtest stops at once; one that hangs is left to its worker.
 END_SECONDS = 30.0
+_DRAINING: Final = b"\ndraining: orders are cancelled and the ledger written; once more to leave at once\n"
+_LEFT: Final = b"left at once: the stack takes up what is open once the lease is over\n"
 
 
 @contextmanager
@@ -45,17 +49,26 @@ def told_errors() -> Iterator[None]:
 
 @contextmanager
 def draining_on_signals() -> Iterator[None]:
-    """While inside, SIGINT and SIGTERM ask this process' sessions to drain instead of ending it."""
-    handlers = {number: signal.signal(number, _drain) for number in (signal.SIGINT, signal.SIGTERM)}
+    """While inside, SIGINT or SIGTERM asks this process' sessions to drain instead of ending it. Another one ends it on
+    the spot, for whoever cannot wait, such as for a database that is gone: what is open is taken up as after a crash.
+    """
+    asked = False
+
+    def on_signal(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            os.write(sys.stderr.fileno(), _LEFT)
+            os._exit(128 + number)
+        asked = True
+        os.write(sys.stderr.fileno(), _DRAINING)
+        host.stop_all()
+
+    handlers = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-
-
-def _drain(number: int, frame: object) -> None:
-    host.stop_all()
 
 
 def wait_for_end(run_ids: Sequence[UUID]) -> bool:
