@@ -343,6 +343,7 @@ class RiskEvent(models.Model):
     class Meta:
         db_table = "risk_events"
         ordering = ["-id"]
+        indexes = [models.Index(fields=["code", "-id"], name="risk_events_of_code")]
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"

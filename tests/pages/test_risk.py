@@ -132,6 +132,14 @@ def test_events_stand_newest_first_and_lead_to_the_trail(operator: Client) -> No
     assert 'id="event-' in only and only.count('id="event-') == 1
 
 
+def test_the_codes_to_choose_from_are_those_that_there_are_each_once() -> None:
+    assert queries.codes() == []
+    run = session("tense")
+    for code in ("overfill", "max_daily_loss", "overfill", "max_drawdown", "max_daily_loss"):
+        breaches(run, code)
+    assert queries.codes() == ["max_daily_loss", "max_drawdown", "overfill"]
+
+
 def test_what_came_again_and_again_stands_once_with_how_often() -> None:
     tense, wild = session("tense"), session("wild")
     for _ in range(3):

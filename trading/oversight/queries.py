@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from risk.drill_models import ACCOUNT as DRILL
@@ -119,9 +120,23 @@ def recent() -> list[Row]:
     return [{**event_row(event), "times": times[event.pk]} for event in shown]
 
 
+#: One step along the index for each code, where DISTINCT would read every event.
+_CODES: Final = """
+    WITH RECURSIVE known (code) AS (
+        (SELECT code FROM risk_events ORDER BY code LIMIT 1)
+        UNION ALL
+        SELECT (SELECT code FROM risk_events WHERE code > known.code ORDER BY code LIMIT 1)
+          FROM known WHERE known.code IS NOT NULL
+    )
+    SELECT code FROM known WHERE code IS NOT NULL
+"""
+
+
 def codes() -> list[str]:
     """The codes that risk events have had."""
-    return list(RiskEvent.objects.order_by("code").values_list("code", flat=True).distinct())
+    with connection.cursor() as cursor:
+        cursor.execute(_CODES)
+        return [code for (code,) in cursor.fetchall()]
 
 
 def event_row(event: RiskEvent) -> Row:
