@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from risk.gate import OrderGate, Verdict
@@ -22,6 +23,8 @@ FLATTEN_TIMEOUT: Final = 10.0
 FLATTEN_RETRY: Final = 2.0
 #: For so long nothing is shown of a kill: its cancels and their ledger come first.
 HELD_SECONDS: Final = 0.15
+#: The pause between two cancels of an order that its venue has not let go of for `withdrawing.CANCEL_TIMEOUT`.
+LATE_RETRY: Final = 5.0
 
 
 class Heed:
@@ -52,6 +55,7 @@ class Heed:
         self._now = now
         self._halted: dict[Halt, list[str]] = {}
         self._withdrawals: set[asyncio.Task[None]] = set()
+        self._waits_until = 0.0
 
     def look(self) -> None:
         """Ask the gate itself, before the first bar."""
@@ -68,7 +72,7 @@ class Heed:
             self._note(Kind.KILL_ENGAGED, epoch=epoch, flatten=flatten)
             if not (self._stop_on_kill or flatten):
                 # What is new is refused by the gate, for as long as the switch is engaged.
-                self._withdraw(self._engine.withdraw(KILLED.reason))
+                self._withdraw(self._engine.withdraw(KILLED.reason), lambda: self._gate.verdict() is not Verdict.OPEN)
         if self._stop_on_kill or flatten:
             self._end(KILLED)
 
@@ -87,13 +91,15 @@ class Heed:
             if known.get(halt) is None:
                 self._note_halt(halt, symbols)
                 self._withdraw(
-                    [cancel for symbol in symbols for cancel in self._engine.cancel_opening(symbol, halt.sentence)]
+                    [cancel for symbol in symbols for cancel in self._engine.cancel_opening(symbol, halt.sentence)],
+                    partial(self._is_halted, halt),
                 )
 
     async def withdrawn(self) -> None:
         """Wait for cancels that a halt has asked for, a while: what is on its way out is not decided on anew."""
-        if self._withdrawals:
-            await asyncio.wait(self._withdrawals, timeout=withdrawing.CANCEL_CALL_TIMEOUT)
+        left = self._waits_until - time.monotonic()
+        if self._withdrawals and left > 0:
+            await asyncio.wait(self._withdrawals, timeout=left)
 
     async def flatten(self) -> list[str] | None:
         """Where the kill asks for it, close what is held; what is held all the same, in words. None: nothing to do.
@@ -123,17 +129,23 @@ class Heed:
         for task in self._withdrawals:
             task.cancel()
 
-    def _withdraw(self, cancels: Sequence[Cancel]) -> None:
+    def _is_halted(self, halt: Halt) -> bool:
+        return halt in self._halted
+
+    def _withdraw(self, cancels: Sequence[Cancel], stands: Callable[[], bool]) -> None:
         if cancels:
-            task = asyncio.create_task(self._withdraw_until_done(cancels))
+            self._waits_until = time.monotonic() + withdrawing.CANCEL_CALL_TIMEOUT
+            task = asyncio.create_task(self._withdraw_until_done(cancels, stands))
             self._withdrawals.add(task)
             task.add_done_callback(self._withdrawals.discard)
 
-    async def _withdraw_until_done(self, cancels: Sequence[Cancel]) -> None:
-        give_up = time.monotonic() + withdrawing.CANCEL_TIMEOUT
-        while cancels and time.monotonic() < give_up:
+    async def _withdraw_until_done(self, cancels: Sequence[Cancel], stands: Callable[[], bool]) -> None:
+        """Ask until they are closed, for as long as what they were asked for ``stands``; after a while less often."""
+        rarely_from = time.monotonic() + withdrawing.CANCEL_TIMEOUT
+        while cancels and stands():
             await self._desk.withdrawals.cancel_all(cancels)
-            again = time.monotonic() + withdrawing.CANCEL_RETRY
+            asked = time.monotonic()
+            again = asked + (withdrawing.CANCEL_RETRY if asked < rarely_from else LATE_RETRY)
             while (cancels := _open(cancels)) and (left := again - time.monotonic()) > 0:
                 await self._desk.withdrawals.hear(left)
 

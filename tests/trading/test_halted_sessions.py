@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from decimal import Decimal
 from typing import Any
@@ -12,8 +13,12 @@ import pytest
 from brokers.sim import SimulatedBrokerage
 from risk.halts import Scope
 from tests.engine.builders import Script, bar, buy, sell
-from tests.trading.sessions import CASH, LOW, Frames, Gatehouse, ends, minutes, row, session, statuses
+from tests.risk.waiting import eventually
+from tests.trading.sessions import CASH, LOW, Frames, Gatehouse, Venue, ends, minutes, row, session, statuses
+from trading import heeding, withdrawing
 from trading.engine.bars import Bar
+from trading.engine.errors import Transient
+from trading.engine.orders import OrderRecord
 from trading.models import RiskEvent
 from trading.paper_trading import PaperTradingSession
 
@@ -95,6 +100,98 @@ def test_a_halted_symbol_loses_the_orders_that_open_and_keeps_those_that_reduce(
     assert statuses(made) == ["filled", "cancelled", "cancelled", "denied", "filled"]
     denied = row(made).orders.get(status="denied")
     assert denied.reason == "halted: symbol SPY is halted: news"
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(withdrawing, "CANCEL_TIMEOUT", 0.05)
+    monkeypatch.setattr(withdrawing, "CANCEL_CALL_TIMEOUT", 0.05)
+    monkeypatch.setattr(withdrawing, "CANCEL_RETRY", 0.01)
+    monkeypatch.setattr(heeding, "LATE_RETRY", 0.02)
+
+
+class Stubborn(Venue):
+    """Takes no cancel before it ``yields``."""
+
+    def __init__(self) -> None:
+        super().__init__(starting_cash=CASH)
+        self.asked = 0
+        self.yields = False
+
+    async def cancel_order_async(self, order: OrderRecord) -> None:
+        self.asked += 1
+        if not self.yields:
+            raise Transient("busy")
+        await super().cancel_order_async(order)
+
+
+def test_a_halted_symbol_is_asked_to_be_rid_of_its_orders_until_they_are_closed(house, impatient):
+    frames, venue = Frames(), Stubborn()
+
+    def halt() -> None:
+        house.halt(("symbol", "SPY", "news"))
+        time.sleep(20 * withdrawing.CANCEL_TIMEOUT)
+        venue.yields = True
+
+    made = session(
+        house,
+        Script([buy(1, limit=LOW)]),
+        between(minutes(3), halt, lambda: open_at(made) == 0, after=1),
+        frames=frames,
+        brokerage=venue,
+        place=PLACE,
+    )
+    ends(made, frames, "completed")
+    assert statuses(made) == ["cancelled"]
+    assert row(made).orders.get().reason == "symbol SPY is halted: news"
+
+
+def test_a_symbol_that_trades_again_keeps_the_orders_that_were_not_closed_yet(house, impatient):
+    frames, venue = Frames(), Stubborn()
+    before_the_end = []
+
+    def halt_and_release() -> None:
+        house.halt(("symbol", "SPY", "news"))
+        eventually(lambda: venue.asked)
+        house.release()
+        time.sleep(0.2)
+        venue.yields = True
+        asked = venue.asked
+        time.sleep(0.2)
+        before_the_end.append((asked, venue.asked, open_at(made)))
+
+    made = session(
+        house,
+        Script([buy(1, limit=LOW)]),
+        between(minutes(3), halt_and_release, lambda: True, after=1),
+        frames=frames,
+        brokerage=venue,
+        place=PLACE,
+    )
+    ends(made, frames, "completed")
+    [(then, later, still_open)] = before_the_end
+    assert (later, still_open) == (then, 1)
+
+
+def test_bars_do_not_wait_for_an_order_that_its_venue_does_not_let_go_of(house, impatient):
+    venue, held_up = Stubborn(), 0.0
+
+    def halt() -> None:
+        house.halt(("symbol", "SPY", "news"))
+        eventually(lambda: venue.asked > 3)
+
+    async def feed(wake: asyncio.Event) -> AsyncGenerator[Bar | None, None]:
+        nonlocal held_up
+        async for one in between(minutes(40), halt, lambda: True, after=1)(wake):
+            began = time.monotonic()
+            yield one
+            held_up += time.monotonic() - began
+        venue.yields = True
+
+    frames = Frames()
+    made = session(house, Script([buy(1, limit=LOW)]), feed, frames=frames, brokerage=venue, place=PLACE)
+    ends(made, frames, "completed")
+    assert held_up < 20 * withdrawing.CANCEL_CALL_TIMEOUT
 
 
 def statuses_of(made: PaperTradingSession) -> list[str]:
