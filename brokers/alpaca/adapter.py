@@ -171,7 +171,9 @@ class AlpacaBrokerage(ThreadedBrokerage):
         except Unknown as error:
             row = self._found(by, error)
         self._adopt(row, by)
-        self._look(venue_order_id)
+        with suppress(VenueError):
+            # The successor is there: what became of the old order is told by this, by an event or by the next list.
+            self._look(venue_order_id)
 
     def _name_legs(self, rows: Sequence[dict[str, Any]]) -> None:
         """Alpaca names the legs of linked orders itself, and shows whose they are below their order alone."""

@@ -90,6 +90,20 @@ def test_a_replaced_order_is_told_as_such_and_its_successor_as_accepted(venue):
     assert venue.kinds(new, UpdateKind.ACCEPTED) == [UpdateKind.ACCEPTED]
 
 
+def test_a_venue_that_fails_once_it_has_replaced_an_order_leaves_its_successor_in_place(venue):
+    def then_fail(body):
+        venue.stub.faults.plan("refuse_error", times=1_000, where="GET /v2/orders/")
+        return body
+
+    old, new = venue.rest(limit("90")), limit("91")
+    venue.bend("replace", then_fail)
+    venue.adapter.replace_order(old, new)
+    venue.mend()
+
+    assert venue.kinds(new, UpdateKind.ACCEPTED) == [UpdateKind.ACCEPTED]
+    assert venue.kinds(old, UpdateKind.REPLACED) == [UpdateKind.ACCEPTED, UpdateKind.REPLACED]
+
+
 def test_an_order_that_is_filled_in_part_is_not_replaced_and_stays_as_it_was(venue):
     old, new = limit("99"), limit("98")
     venue.adapter.submit_order(old)
