@@ -141,20 +141,21 @@ class AlpacaBrokerage(ThreadedBrokerage):
         body = mapping.payload(order, linked)
         self._known.expect(order)
         if not linked:
-            self._place(order, body)
+            self._send("POST", "/orders", body, order)
             return
         self._linked[order.client_order_id] = linked
         with self._known.linking():
-            self._place(order, body, linked)
+            self._send("POST", "/orders", body, order, *linked)
 
-    def _place(self, order: OrderRecord, body: dict[str, Any], linked: Sequence[OrderRecord] = ()) -> None:
+    def _send(self, method: str, path: str, body: dict[str, Any], order: OrderRecord, *linked: OrderRecord) -> None:
+        """Make the call that brings an order to the venue with those linked to it, and adopt what comes of it."""
         try:
-            row = self._call("POST", "/orders", body, let_go=lambda: self.let_go(order, *linked))
+            row = self._call(method, path, body, let_go=lambda: self.let_go(order, *linked))
         except Refusal as refusal:
             if refusal.code != DUPLICATE_ID:
                 raise
             # It is there already: an answer to this very order was lost.
-            row = self._find(order)
+            row = self._found(order, Unknown(str(refusal)))
         except Unknown as error:
             row = self._found(order, error)
         self._adopt(row, order)
@@ -165,12 +166,7 @@ class AlpacaBrokerage(ThreadedBrokerage):
             # How much of it the successor would be for is told in one way by the documents, in another by users.
             raise Rejected("alpaca: an order that is filled in part is not replaced; cancel it and send another")
         self._known.expect(by)
-        try:
-            changes = mapping.changes(by)
-            row = self._call("PATCH", f"/orders/{venue_order_id}", changes, let_go=lambda: self.let_go(by))
-        except Unknown as error:
-            row = self._found(by, error)
-        self._adopt(row, by)
+        self._send("PATCH", f"/orders/{venue_order_id}", mapping.changes(by), by)
         with suppress(VenueError):
             # The successor is there: what became of the old order is told by this, by an event or by the next list.
             self._look(venue_order_id)

@@ -14,7 +14,7 @@ from tests.brokers.contract import BrokerageContract, limit, order
 from tests.brokers.places import Alpaca
 from tests.risk.waiting import eventually
 from tests.venues.book import Terms
-from trading.engine.errors import Rejected
+from trading.engine.errors import Rejected, Unknown
 from trading.engine.orders import OrderType, Side, TimeInForce
 from trading.engine.updates import ExternalOrder, OrderUpdate, UpdateKind
 
@@ -120,6 +120,16 @@ def test_an_order_that_the_venue_has_already_is_adopted(venue):
 
     assert venue.kinds(one, UpdateKind.FILL, "10") == [UpdateKind.ACCEPTED, UpdateKind.FILL]
     assert len(venue.book.orders) == 1
+
+
+def test_an_order_that_the_venue_has_already_and_does_not_show_is_unknown(venue):
+    one, other = venue.rest(limit("90")), venue.rest(limit("91"))
+    venue.stub.faults.plan("refuse_error", times=1_000, where="GET /v2/orders:by_client_order_id")
+    with pytest.raises(Unknown, match="unique"):
+        venue.adapter.submit_order(one)
+    with pytest.raises(Unknown, match="unique"):
+        venue.adapter.replace_order(other, one)
+    assert venue.working() == {one.client_order_id, other.client_order_id}
 
 
 def test_the_cancel_of_an_order_whose_answer_was_lost_does_not_wait_for_the_rate_limit(venue):
