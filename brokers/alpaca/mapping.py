@@ -126,7 +126,8 @@ def _words(allowed: Iterable[StrEnum]) -> str:
 def _links(order: OrderRecord, linked: Sequence[OrderRecord]) -> dict[str, Any]:
     """The legs of a bracket, of one-triggers-other and of one-cancels-other.
 
-    A leg is told by its prices alone: its symbol, side and quantity are what the first order makes of them.
+    A leg is told by its prices alone: its symbol, side, quantity and time in force are what the first order makes of
+    them.
     """
     waits = [one.parent_id == order.id for one in linked]
     alike = all(
@@ -135,6 +136,9 @@ def _links(order: OrderRecord, linked: Sequence[OrderRecord]) -> dict[str, Any]:
     )
     if not alike:
         raise Rejected("alpaca links orders of one symbol and quantity alone: exits with their entry, or two exits")
+    if any(one.time_in_force is not order.time_in_force for one in linked):
+        # A stop that was to stay would expire at the close, and leave what it protects alone.
+        raise Rejected("alpaca gives linked orders one time in force: make all of them day, or all of them gtc")
     if all(waits) and len(linked) <= 2:
         found = {"order_class": "bracket" if len(linked) == 2 else "oto", **_exits(linked)}
         if len(found) == len(linked) + 1:

@@ -10,12 +10,12 @@ from brokers.alpaca import pages
 from brokers.alpaca.adapter import CALLS_PER_MINUTE
 from brokers.base import Recalled
 from brokers.pacing import RateLimit
-from tests.brokers.contract import BrokerageContract, limit, order
+from tests.brokers.contract import BrokerageContract, limit, order, stop
 from tests.brokers.places import Alpaca
 from tests.risk.waiting import eventually
 from tests.venues.book import Terms
 from trading.engine.errors import Rejected, Unknown
-from trading.engine.orders import OrderType, Side, TimeInForce
+from trading.engine.orders import Side, TimeInForce
 from trading.engine.updates import ExternalOrder, OrderUpdate, UpdateKind
 
 
@@ -36,9 +36,8 @@ class TestAlpaca(BrokerageContract):
 
 def bracket():
     entry = limit("99", qty="10", time_in_force=TimeInForce.GTC)
-    target = limit("110", Side.SELL, parent_id=entry.id, reduce_only=True)
-    stop = order(Side.SELL, type=OrderType.STOP, stop_price=Decimal(90), parent_id=entry.id, reduce_only=True)
-    return entry, target, stop
+    exits = {"parent_id": entry.id, "reduce_only": True, "time_in_force": TimeInForce.GTC}
+    return entry, limit("110", Side.SELL, **exits), stop("90", **exits)
 
 
 def test_a_bracket_is_held_by_the_venue_and_its_legs_keep_our_names(venue):

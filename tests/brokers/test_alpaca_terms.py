@@ -65,6 +65,16 @@ def test_linked_orders_are_for_whole_shares_that_stay(terms):
         mapping.payload(entry, (target,))
 
 
+@pytest.mark.parametrize(("first", "second"), [(TimeInForce.DAY, TimeInForce.GTC), (TimeInForce.GTC, TimeInForce.DAY)])
+def test_linked_orders_stay_for_the_same_time(first, second):
+    entry, alternative = limit("99", time_in_force=first), limit("110", Side.SELL, time_in_force=first)
+    after = stop("90", time_in_force=second, parent_id=entry.id, reduce_only=True)
+    beside = stop("90", time_in_force=second, group=alternative.id)
+    for order_, linked in ((entry, after), (alternative, beside)):
+        with pytest.raises(Rejected, match="make all of them day, or all of them gtc"):
+            mapping.payload(order_, (linked,))
+
+
 def row(**changed):
     """An order as Alpaca shows it."""
     facts = {

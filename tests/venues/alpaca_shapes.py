@@ -95,19 +95,20 @@ def terms_of(body: dict[str, Any]) -> Terms:
 
 
 def exits_of(body: dict[str, Any], entry_terms: Terms, entry: bool = True) -> tuple[Terms, ...]:
-    """The legs of a bracket or OTO order, or the two orders of an OCO one, whose own side is that of an exit."""
+    """The legs of a bracket or OTO order, or the two orders of an OCO one, whose own side is that of an exit. They stay
+    for as long as the entry would."""
     opposite = "sell" if entry_terms.side == "buy" else "buy"
     side = opposite if entry else entry_terms.side
-    exits = []
+    exits, tif = [], entry_terms.time_in_force
     profit, loss = body.get("take_profit"), body.get("stop_loss")
     if profit is not None:
         limit = _price(profit["limit_price"], "take_profit.limit_price")
         client_id = "" if entry else entry_terms.client_order_id
-        exits.append(Terms(entry_terms.symbol, side, entry_terms.qty, "limit", "gtc", client_id, limit_price=limit))
+        exits.append(Terms(entry_terms.symbol, side, entry_terms.qty, "limit", tif, client_id, limit_price=limit))
     if loss is not None:
         stop, limit = _price(loss["stop_price"], "stop_loss.stop_price"), _price(loss.get("limit_price"), "stop_loss")
         kind = "stop" if limit is None else "stop_limit"
-        exits.append(Terms(entry_terms.symbol, side, entry_terms.qty, kind, "gtc", "", limit, stop))
+        exits.append(Terms(entry_terms.symbol, side, entry_terms.qty, kind, tif, "", limit, stop))
     wanted = {"simple": 0, "bracket": 2, "oco": 2, "oto": 1}[entry_terms.order_class]
     if len(exits) != wanted:
         raise Refused("bad_price", f"{entry_terms.order_class} orders need {wanted} of take_profit and stop_loss")
