@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.engine.builders import buy, request, sell
@@ -97,6 +98,13 @@ def test_a_price_within_the_collar_or_on_the_other_side_passes(wanted: OrderRequ
 def test_the_collar_is_held_against_the_last_price() -> None:
     run = Trader(price_collar_bps=500)
     assert run.ask(request(BUY, 1, limit="110"), close=106.0)
+
+
+def test_the_collar_holds_each_alternative_of_an_entry() -> None:
+    run = Trader(price_collar_bps=100)
+    far = request(SELL, 1, limit="90")
+    assert not run.ask(msgspec.structs.replace(request(SELL, 1, limit="100"), instead=(far,)))
+    assert run.code == "price_collar"
 
 
 def test_an_exit_at_any_price_passes_the_collar() -> None:

@@ -173,13 +173,14 @@ class OpenOrders:
         return opened * self._unit_cost(order) if opened > 0 else ZERO
 
     def opening(self, order: OrderRecord) -> Decimal:
-        """Equity that a new order's opening part ties up: what the open orders of its side will have left to open."""
+        """Equity that a new order's opening part ties up: what the open orders of its side will have left to open, its
+        own alternatives left out, since it may be the one that fills."""
         if order.reduce_only or not order.qty.is_finite() or order.qty <= 0:
             return ZERO
         if not order.group and not self.any_of(order.symbol):
             return self._alone(order, order.qty)
-        before = self._opening(order.symbol, order.side)
-        return max(self._opening(order.symbol, order.side, order) - before, ZERO)
+        before = self._opening(order.symbol, order.side, without=order.group)
+        return max(self._opening(order.symbol, order.side, order, order.group) - before, ZERO)
 
     def _closable(self, symbol: str, side: Side) -> Decimal:
         """Units held that an order of this side closes before it opens any."""
@@ -215,8 +216,8 @@ class OpenOrders:
             qty += sum((units for units, _ in self._linked(book, side, more)), ZERO)
         return self._sums(book).side(side).qty + qty
 
-    def _opening(self, symbol: str, side: Side, extra: OrderRecord | None = None) -> Decimal:
-        """What the open orders of one side, and one more, tie up if all of them fill."""
+    def _opening(self, symbol: str, side: Side, extra: OrderRecord | None = None, without: str = "") -> Decimal:
+        """What the open orders of one side, and one more, tie up if all of them fill, but for those of one group."""
         book = self._books.get(symbol)
         plain = () if extra is None or extra.group else ((extra.qty, self._unit_cost(extra)),)
         closing = self._closable(symbol, side)
@@ -224,7 +225,7 @@ class OpenOrders:
             book = _Book()
         linked: list[tuple[Decimal, Decimal]] = []
         if book.special or (extra is not None and extra.group):
-            linked = self._linked(book, side, extra)
+            linked = self._linked(book, side, extra, without)
             closing = max(closing - self._reducing(book, side), ZERO)
         of_side = self._sums(book).side(side)
         if not closing:
@@ -239,11 +240,13 @@ class OpenOrders:
             if order.side is side and key not in book.special:
                 yield order.remaining_qty, self._unit_of(order)
 
-    def _linked(self, book: _Book, side: Side, extra: OrderRecord | None = None) -> list[tuple[Decimal, Decimal]]:
+    def _linked(
+        self, book: _Book, side: Side, extra: OrderRecord | None = None, without: str = ""
+    ) -> list[tuple[Decimal, Decimal]]:
         """Units and unit cost of each group of alternatives on this side, its largest and dearest member standing for
         it."""
         groups: dict[str, tuple[Decimal, Decimal]] = {}
-        members = list(book.special.values())
+        members = [one for one in book.special.values() if not without or one.group != without]
         if extra is not None and extra.group:
             members.append(extra)
         for order in members:
