@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from trading.engine.margin import AccountType
-from trading.engine.orders import OrderRecord, OrderStatus, OrderType, Side, TimeInForce
+from trading.engine.orders import OrderRecord, OrderType, Side, TimeInForce
 from trading.engine.risk import Denial
 from trading.engine.strategy import Context
 
@@ -157,7 +157,7 @@ def known_price(order: OrderRecord, context: Context) -> Denial | None:
 def nothing_unknown(order: OrderRecord, context: Context) -> Denial | None:
     """No new risk in a symbol while nobody knows whether an order in it reached the venue."""
     for open_ in context.open_orders(order.symbol):
-        if open_.status is OrderStatus.UNKNOWN:
+        if open_.in_doubt:
             message = f"it is not known whether the venue has an open order in {order.symbol}"
             return Denial(code="unknown_order", message=message)
     return None

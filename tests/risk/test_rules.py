@@ -198,6 +198,16 @@ def test_nothing_new_is_risked_in_a_symbol_while_the_fate_of_an_order_is_unknown
     assert submit(run, symbol="BAC")
 
 
+def test_nor_while_a_cancel_of_such_an_order_is_under_way() -> None:
+    run = run_of([buy("1", limit="90")], [buy("1")])
+    (lost,) = submit(run)
+    lost.status = OrderStatus.SUBMITTED
+    run.on_update(update(UpdateKind.UNKNOWN, lost))
+    run.withdraw("no more of these")
+    assert not submit(run)
+    assert denial_of(run) == "unknown_order"
+
+
 def ask(**terms: object) -> OrderRequest:
     return OrderRequest(**{"symbol": "SPY", "side": Side.BUY, "qty": D(1), **terms})  # type: ignore[arg-type]
 

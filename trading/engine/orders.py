@@ -193,6 +193,12 @@ class OrderRecord(msgspec.Struct, gc=False):
         return self.status in OPEN_STATUSES
 
     @property
+    def in_doubt(self) -> bool:
+        """Whether the venue has not said yet that it has the order, or does not."""
+        asked = self.status is OrderStatus.PENDING_CANCEL
+        return (self.before_cancel if asked else self.status) is OrderStatus.UNKNOWN
+
+    @property
     def remaining_qty(self) -> Decimal:
         return self.qty - self.filled_qty
 

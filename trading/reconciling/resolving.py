@@ -97,7 +97,7 @@ class Doubts:
 
     async def look(self) -> None:
         """Ask once for each order in doubt; to be called each `ASK_SECONDS`."""
-        doubtful = [order for order in self._engine.open_orders() if _is_in_doubt(order)]
+        doubtful = [order for order in self._engine.open_orders() if order.in_doubt]
         self._since = {order.id: self._since.get(order.id, time.monotonic()) for order in doubtful}
         for order in doubtful:
             try:
@@ -107,7 +107,7 @@ class Doubts:
                 continue
             if shown is not None:
                 self._take(order, shown)
-            elif _is_in_doubt(order) and time.monotonic() - self._since[order.id] > SETTLED_SECONDS:
+            elif order.in_doubt and time.monotonic() - self._since[order.id] > SETTLED_SECONDS:
                 self._say(UpdateKind.REJECTED, order, NEVER_SHOWN)
 
     def _take(self, order: OrderRecord, shown: VenueOrder) -> None:
@@ -213,12 +213,6 @@ class Doubts:
             denial = Denial(code="intent_expired", message=message)
             log.warning("order %s is not sent: %s", waiting[0].id, message)
             self._engine.on_withheld(waiting[0], denial, *waiting[1:])
-
-
-def _is_in_doubt(order: OrderRecord) -> bool:
-    """Whether the venue has not said yet that it has the order, or does not."""
-    asked = order.status is OrderStatus.PENDING_CANCEL
-    return (order.before_cancel if asked else order.status) is OrderStatus.UNKNOWN
 
 
 def _orders(effect: Effect) -> tuple[OrderRecord, ...]:
