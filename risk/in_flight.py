@@ -63,7 +63,7 @@ class InFlight:
         """Why this order would break a limit by being filled."""
         if self._trades is None or not order.collateral:
             return None
-        return self._trades.refusal(context.now)
+        return self._trades.refusal(order, context)
 
     def on_submitted(self, order: OrderRecord, time: int) -> None:
         if self._counts_rejects:

@@ -9,6 +9,7 @@ from typing import ClassVar, Final, NamedTuple
 from risk.diary import Diary, profit
 from risk.limits import RiskLimits
 from trading.engine.bars import NANOS_PER_SECOND
+from trading.engine.orders import OrderRecord
 from trading.engine.portfolio import ZERO
 from trading.engine.risk import Denial, Headroom
 from trading.engine.strategy import Context
@@ -131,7 +132,8 @@ class SymbolLoss(Limit):
 
 class TradesPerDay(Limit):
     """Orders whose fills opened or enlarged a position today. One more than allowed is turned away before it leaves,
-    and counts: to have asked for it is the breach."""
+    and counts: to have asked for it is the breach. One that would be too many only if those that wait are filled is
+    turned away too, and counts as nothing."""
 
     code, unit = "max_trades_per_day", "count"
 
@@ -144,14 +146,22 @@ class TradesPerDay(Limit):
     def sentence(self, reading: Reading) -> str:
         return f"{reading.figure} trades since 00:00 UTC, more than {self.limit}"
 
-    def refusal(self, time: int) -> Denial | None:
-        """Why no further order may open anything at ``time`` (ns)."""
-        self._diary.turn(time)
-        if len(self._diary.trades) < self.limit:
+    def refusal(self, order: OrderRecord, run: Context) -> Denial | None:
+        """Why this order may not open anything."""
+        self._diary.turn(run.now)
+        trades = self._diary.trades
+        if len(trades) >= self.limit:
+            self._diary.turned_away = True
+            message = f"would be trade {len(trades) + 1} since 00:00 UTC, more than {self.limit}"
+            return Denial(code=self.code, message=message, figure=Decimal(self._figure()), limit=self.limit)
+        own = (order.group or order.id, order.replaces)
+        open_ones = (one for one in run.open_orders() if one.collateral and one.id not in trades)
+        waiting = {name for one in open_ones if (name := one.group or one.id) not in own}
+        count = len(trades) + len(waiting) + 1
+        if count <= self.limit:
             return None
-        self._diary.turned_away = True
-        message = f"would be trade {len(self._diary.trades) + 1} since 00:00 UTC, more than {self.limit}"
-        return Denial(code=self.code, message=message, figure=Decimal(self._figure()), limit=self.limit)
+        message = f"with those that wait this could be trade {count} since 00:00 UTC, more than {self.limit}"
+        return Denial(code=self.code, message=message, figure=Decimal(count), limit=self.limit)
 
     def _figure(self) -> int:
         return len(self._diary.trades) + self._diary.turned_away

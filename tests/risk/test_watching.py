@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from risk.in_flight import InFlight
@@ -84,6 +85,19 @@ def test_the_trade_that_would_be_one_too_many_is_turned_away_and_is_the_breach()
     machine = traded({"max_trades_per_day": 2}, minutes(*[10.0] * 8), *in_and_out(4))
     assert breach(machine) == ("max_trades_per_day", D(3), D(2))
     assert (machine.fills, machine.bars, denials(machine)) == (4, 5, ["max_trades_per_day"])
+
+
+def test_orders_of_one_bar_do_not_overshoot_the_trades_of_a_day_and_are_no_breach() -> None:
+    machine = traded({"max_trades_per_day": 2}, minutes(*[10.0] * 3), [buy(1), buy(2), buy(3)])
+    assert (breach(machine), machine.fills, denials(machine)) == (None, 2, ["max_trades_per_day"])
+
+
+def test_alternatives_are_one_trade() -> None:
+    entry = msgspec.structs.replace(buy(1, limit="9"), instead=(buy(1, limit="8"),))
+    machine = traded({"max_trades_per_day": 1}, minutes(10.0, 10.0), [entry])
+    assert (breach(machine), denials(machine)) == (None, [])
+    two = [msgspec.structs.replace(entry, instead=()), buy(1, limit="8")]
+    assert denials(traded({"max_trades_per_day": 1}, minutes(10.0, 10.0), two)) == ["max_trades_per_day"]
 
 
 def test_as_many_trades_as_allowed_are_no_breach_and_a_new_day_has_its_own() -> None:
