@@ -6,6 +6,8 @@ meanwhile the count begins anew, so that a venue that fails on after a reset tri
 
 from __future__ import annotations
 
+from collections import Counter
+from enum import StrEnum
 from typing import Final
 
 #: Calls in a row that failed, or whose outcome nobody knows.
@@ -14,26 +16,33 @@ MOST_FAILURES: Final = 5
 MOST_SILENCE: Final = 30.0
 
 
+class Call(StrEnum):
+    """What a venue is called for. One that answers questions may still fail at every order."""
+
+    ORDER = "order"
+    QUESTION = "question"
+
+
 class Breaker:
     """Told of each call's outcome and, each second or so, whether order updates flow. Times are monotonic seconds."""
 
     def __init__(self, most_failures: int = MOST_FAILURES, most_silence: float = MOST_SILENCE) -> None:
         self._most_failures = most_failures
         self._most_silence = most_silence
-        self._failures = 0
+        self._failures: Counter[Call] = Counter()
         self._silent_since: dict[str, float] = {}
 
-    def answered(self) -> None:
+    def answered(self, call: Call) -> None:
         """The venue answered, be it by a refusal."""
-        self._failures = 0
+        self._failures[call] = 0
 
-    def failed(self, words: str) -> str:
+    def failed(self, call: Call, words: str) -> str:
         """A call came to nothing that is known; why this trips the breaker, or empty."""
-        self._failures += 1
-        if self._failures < self._most_failures:
+        self._failures[call] += 1
+        if self._failures[call] < self._most_failures:
             return ""
-        count, self._failures = self._failures, 0
-        return f"{count} calls in a row failed, the last one: {words}"
+        count = self._failures.pop(call)
+        return f"{count} {call}s in a row failed, the last one: {words}"
 
     def updates(self, run: str, healthy: bool, now: float) -> str:
         """Whether a run hears of its orders; why this trips the breaker, or empty."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from risk.limits import RiskLimits
 from trading.engine.bars import NANOS_PER_SECOND
@@ -21,6 +21,13 @@ _HOUR: Final = 3600 * NANOS_PER_SECOND
 #: Extended hours begin so long before the open and end so long after the close.
 _BEFORE: Final = 11 * _HOUR // 2
 _AFTER: Final = 4 * _HOUR
+
+
+class MarketWord(NamedTuple):
+    """What a venue says of its market, ``at`` a time in nanoseconds, UTC."""
+
+    is_open: bool
+    at: int
 
 
 class Clock:
@@ -38,21 +45,25 @@ class Clock:
         """A bar that ended at ``end`` (ns) has come."""
         self._ends[symbol] = end
 
-    def refusal(self, order: OrderRecord, market_open: bool | None) -> Denial | None:
-        """Why this order may not leave now; ``market_open`` is the venue's own word, None where it has none."""
-        if not self._limits.trade_when_closed and not self._may_trade(order, market_open):
+    def refusal(self, order: OrderRecord, said: MarketWord | None) -> Denial | None:
+        """Why this order may not leave now; ``said`` is the venue's own word, None where it has none."""
+        if not self._limits.trade_when_closed and not self._may_trade(order, said):
             message = f"the market of {order.symbol} is closed; an order for its open has the time in force opg"
             return Denial(code="market_closed", message=message)
         return self._too_old(order)
 
-    def _may_trade(self, order: OrderRecord, market_open: bool | None) -> bool:
+    def _may_trade(self, order: OrderRecord, said: MarketWord | None) -> bool:
         code = self._instrument(order.symbol).calendar
         if code == AROUND_THE_CLOCK or order.time_in_force is TimeInForce.OPG:
             return True
         now = self._now()
         if order.extended_hours:
             return calendar_of(code).is_open(now - _AFTER, now + _BEFORE)
-        return calendar_of(code).is_open(now, now) if market_open is None else market_open
+        calendar = calendar_of(code)
+        if said is None:
+            return calendar.is_open(now, now)
+        # A word from before the close says nothing about what comes after it.
+        return said.is_open and not calendar.closes_within(said.at, now)
 
     def _too_old(self, order: OrderRecord) -> Denial | None:
         limit = self._limits.max_bar_age_seconds

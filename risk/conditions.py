@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from risk.clock import Clock
+from risk.clock import Clock, MarketWord
 from trading.engine.orders import OrderRecord
 from trading.engine.risk import Denial
 
@@ -24,30 +24,31 @@ class Conditions(msgspec.Struct):
     """Kept up to date by the run's driver.
 
     ``blocked`` is why nothing new may be opened at all (an open breaker, a silent feed), empty while all is well;
-    ``symbols`` says so of single symbols (a halt at the venue). ``buying_power`` is the broker's own figure, None where
-    it was not asked for. ``market_open`` is what the venue's own clock says, None where it has none or could not be
-    asked: then the exchange's calendar decides. ``clock`` is None in event time.
+    ``symbols`` says so of single symbols (a halt at the venue). ``buying_power`` is the broker's own figure, None while
+    it is not known, and ``asks`` tells whether it is asked for at all. ``market`` is what the venue's own clock says,
+    None where it has none or could not be asked: then the exchange's calendar decides. ``clock`` is None in event time.
 
-    The broker's figure is some seconds old, so ``sent`` keeps what orders that left meanwhile tie up: by id, the
+    The broker's figure is some seconds old, so ``sent`` keeps what orders that left meanwhile tie up: by name, the
     monotonic time at which they left and the money. A figure that was heard at ``heard_at`` knows of those that left
     `SETTLING` seconds before.
     """
 
     blocked: Denial | None = None
     symbols: dict[str, Denial] = {}
+    asks: bool = False
     buying_power: Decimal | None = None
-    market_open: bool | None = None
+    market: MarketWord | None = None
     heard_at: float = 0.0
     sent: dict[str, tuple[float, Decimal]] = {}
     clock: Clock | None = None
 
     def leaves(self, order: OrderRecord, now: float) -> None:
         """An order leaves, at monotonic time ``now``."""
-        if self.buying_power is not None and order.collateral:
+        if self.asks and order.collateral:
             for order_id, (at, _) in list(self.sent.items()):
                 if at < self.heard_at - SETTLING:
                     self.sent.pop(order_id, None)
-            self.sent[order.id] = now, order.collateral
+            self.sent[_name(order)] = now, order.collateral
 
 
 def refusal(order: OrderRecord, conditions: Conditions) -> Denial | None:
@@ -56,7 +57,7 @@ def refusal(order: OrderRecord, conditions: Conditions) -> Denial | None:
         return None
     denial = conditions.blocked or conditions.symbols.get(order.symbol) or _unpaid(order, conditions)
     if denial is None and conditions.clock is not None:
-        return conditions.clock.refusal(order, conditions.market_open)
+        return conditions.clock.refusal(order, conditions.market)
     return denial
 
 
@@ -71,12 +72,21 @@ def unheld(order: OrderRecord, excess: Decimal) -> Denial | None:
 
 def _unpaid(order: OrderRecord, conditions: Conditions) -> Denial | None:
     """What the order opens is more than the broker says that the account can still buy."""
-    if conditions.buying_power is None:
+    if not conditions.asks:
         return None
+    if conditions.buying_power is None:
+        message = "the broker does not say what the account can buy"
+        return Denial(code="broker_buying_power", message=message, figure=order.collateral)
     known = conditions.heard_at - SETTLING
-    gone = sum((money for key, (at, money) in list(conditions.sent.items()) if at >= known and key != order.id), _ZERO)
+    sent, name = list(conditions.sent.items()), _name(order)
+    gone = sum((money for one, (at, money) in sent if at >= known and one != name), _ZERO)
     left = conditions.buying_power - gone
     if order.collateral <= left:
         return None
     message = f"the order needs {order.collateral:.2f}, the broker has {left:.2f} available"
     return Denial(code="broker_buying_power", message=message, figure=order.collateral, limit=left)
+
+
+def _name(order: OrderRecord) -> str:
+    """Alternatives tie up money once, and have one name."""
+    return order.group or order.id

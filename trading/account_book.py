@@ -24,7 +24,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from risk.account_limits import Opening
-from risk.breaker import Breaker
+from risk.breaker import Breaker, Call
 from trading import grants
 from trading.connections import conninfo
 from trading.engine.risk import Denial
@@ -100,15 +100,15 @@ class AccountBook:
             self._changed.notify()
         return asked.future
 
-    def answered(self, account: str) -> None:
+    def answered(self, account: str, call: Call) -> None:
         """The account's venue answered a call of this process."""
         with self._changed:
-            self._breakers[account].answered()
+            self._breakers[account].answered(call)
 
-    def failed(self, account: str, run: str, words: str) -> None:
+    def failed(self, account: str, run: str, call: Call, words: str) -> None:
         """A call to the account's venue came to nothing that is known; one too many opens the breaker."""
         with self._changed:
-            self._trip(account, run, self._breakers[account].failed(words))
+            self._trip(account, run, self._breakers[account].failed(call, words))
 
     def updates(self, account: str, run: str, healthy: bool) -> None:
         """Whether a run hears what becomes of its orders; not for too long opens the breaker."""

@@ -98,6 +98,7 @@ class OrderDesk:
             await together.recall()
         await self._connect(time.monotonic() + patience, is_over)
         self._connected = True
+        await self.standing.look()
         self.drain()
         await self._journal.commit()
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self.standing.watch())]

@@ -17,14 +17,16 @@ from uuid import UUID
 
 import msgspec
 
-from brokers.base import IAsyncBrokerage, VenueAccount
+from brokers.base import IAsyncBrokerage, VenueAccount, VenueClock
 from brokers.observing import StreamHealth
 from risk.account_limits import Opening
 from risk.alerts import raise_alert
+from risk.breaker import Call
+from risk.clock import MarketWord
 from risk.conditions import Conditions
 from trading.account_book import AccountBook, book
 from trading.engine.engine import Engine
-from trading.engine.errors import Rejected, VenueError, Withheld
+from trading.engine.errors import Rejected, Withheld
 from trading.engine.orders import OrderRecord
 from trading.engine.risk import Denial
 from trading.feeds.signs import FeedSigns
@@ -43,7 +45,7 @@ class Figures(msgspec.Struct):
     """What the venue last said of an account, for all runs of this process that trade in it."""
 
     account: VenueAccount | None = None
-    market_open: bool | None = None
+    market: MarketWord | None = None
     at: float = 0.0
     ask_at: float = 0.0
     pause: float = POLL_SECONDS
@@ -74,6 +76,7 @@ class Standing:
         self._signs = signs
         self._stream = StreamHealth(brokerage.venue)
         self._book: AccountBook | None = book() if self._account else None
+        conditions.asks = self._book is not None
 
     async def grant(self, orders: Sequence[OrderRecord]) -> Denial | None:
         """Have what these orders may open set aside in the account; why they may not leave, None where they may.
@@ -110,27 +113,27 @@ class Standing:
             beside,
         )
 
-    def answered(self) -> None:
+    def answered(self, call: Call = Call.ORDER) -> None:
         """The venue answered a call."""
         if self._book is not None:
-            self._book.answered(self._account)
+            self._book.answered(self._account, call)
 
-    def heard(self, error: BaseException) -> None:
+    def heard(self, error: BaseException, call: Call = Call.ORDER) -> None:
         """A call to the venue raised: a refusal is an answer, all else came to nothing that is known. A call that was
         never made says nothing."""
         if isinstance(error, Withheld):
             return
         if isinstance(error, Rejected):
-            self.answered()
+            self.answered(call)
         elif self._book is not None:
-            self._book.failed(self._account, self._run, str(error) or type(error).__name__)
+            self._book.failed(self._account, self._run, call, str(error) or type(error).__name__)
 
     async def watch(self) -> None:
         """Look at venue and feed until cancelled."""
         try:
             while self._book is not None or self._signs is not None:
                 try:
-                    await self._look()
+                    await self.look()
                 except Exception:
                     log.exception("run %s could not look at its venue", self._run)
                 await asyncio.sleep(LOOK_SECONDS)
@@ -139,7 +142,8 @@ class Standing:
             if self._book is not None:
                 self._book.forget(self._account, self._run)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Look once; what the venue does not answer is told, and nothing new is opened while it is missing."""
         self._read_signs()
         troubles = [] if self._conditions.blocked is None else [self._conditions.blocked.message]
         if self._book is not None:
@@ -169,20 +173,21 @@ class Standing:
             try:
                 figures.account = await self._brokerage.query_account_async()
                 clock = await self._brokerage.query_clock_async()
-                figures.market_open = None if clock is None else clock.is_open
-            except (VenueError, TimeoutError, OSError) as error:
+                figures.market = _word_of(clock)
+            except Exception as error:
+                # Also an answer that makes no sense: what the account can buy is not known then.
                 figures.pause = min(figures.pause * 2, LONGEST_PAUSE)
-                figures.trouble = f"the venue does not tell the account: {error}"
-                self.heard(error)
+                figures.trouble = f"the venue does not tell the account: {str(error) or type(error).__name__}"
+                self.heard(error, Call.QUESTION)
             else:
                 figures.at, figures.pause, figures.trouble = time.monotonic(), POLL_SECONDS, ""
-                self.answered()
+                self.answered(Call.QUESTION)
             figures.ask_at = time.monotonic() + figures.pause
         believed = time.monotonic() - figures.at < BELIEVED_SECONDS
         account = figures.account if believed else None
         self._conditions.buying_power = None if account is None else account.buying_power
         self._conditions.heard_at = figures.at
-        self._conditions.market_open = figures.market_open if believed else None
+        self._conditions.market = figures.market if believed else None
         return figures
 
     def _tell(self, trouble: str) -> None:
@@ -191,3 +196,7 @@ class Standing:
             subject = f"A run at {self._brokerage.venue} goes on degraded"
             raise_alert("degraded", subject, trouble, run_id=UUID(self._run), account=self._account)
         self.degraded = trouble
+
+
+def _word_of(clock: VenueClock | None) -> MarketWord | None:
+    return None if clock is None or clock.is_open is None else MarketWord(clock.is_open, clock.time)

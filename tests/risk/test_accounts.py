@@ -22,7 +22,7 @@ from alphaswarm_site.commands import BadInput
 from risk import account_actions
 from risk.account_actions import BadLimits, Loosens, NoSuchAccount
 from risk.account_limits import AccountLimits
-from risk.breaker import MOST_FAILURES, MOST_SILENCE, Breaker
+from risk.breaker import MOST_FAILURES, MOST_SILENCE, Breaker, Call
 from risk.kill_switch import ReasonMissing
 from risk.models import Account, OrderGrant
 from tests.risk.test_api import caller as caller
@@ -190,9 +190,17 @@ def test_a_breaker_trips_after_so_many_failures_in_a_row_and_at_no_other_time(ou
     breaker, in_a_row = Breaker(), 0
     for failed in outcomes:
         in_a_row = in_a_row + 1 if failed else 0
-        why = breaker.failed("timed out") if failed else breaker.answered() or ""
+        why = breaker.failed(Call.ORDER, "timed out") if failed else breaker.answered(Call.ORDER) or ""
         assert bool(why) == (in_a_row == MOST_FAILURES)
         in_a_row %= MOST_FAILURES
+
+
+def test_answers_to_questions_do_not_hide_that_every_order_fails() -> None:
+    breaker = Breaker()
+    for _ in range(MOST_FAILURES - 1):
+        assert not breaker.failed(Call.ORDER, "503")
+        breaker.answered(Call.QUESTION)
+    assert breaker.failed(Call.ORDER, "503") == "5 orders in a row failed, the last one: 503"
 
 
 def test_a_breaker_trips_once_updates_have_been_missing_for_too_long() -> None:

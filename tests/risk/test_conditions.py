@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from risk.clock import Clock
+from risk.clock import Clock, MarketWord
 from risk.conditions import SETTLING, Conditions, refusal
 from risk.limits import RiskLimits
 from tests.engine.builders import buy, sell
@@ -21,9 +21,13 @@ def order_of(wanted: OrderRequest) -> OrderRecord:
     return order
 
 
+def nanos(moment: str) -> int:
+    """A time of day in New York, November 2023; the 23rd is a holiday, the 24th half a day."""
+    return to_nanos(datetime.fromisoformat(f"2023-11-{moment}-05:00").astimezone(UTC))
+
+
 def at(moment: str, **limits: object) -> Conditions:
-    """Conditions at a time of day in New York, November 2023; the 23rd is a holiday, the 24th half a day."""
-    now = to_nanos(datetime.fromisoformat(f"2023-11-{moment}-05:00").astimezone(UTC))
+    now = nanos(moment)
     return Conditions(clock=Clock(RiskLimits(**limits), instrument_of, lambda: now))
 
 
@@ -57,8 +61,16 @@ def test_nothing_is_opened_while_the_exchange_is_closed(moment: str, open_: bool
 def test_the_venues_own_word_counts_before_the_calendar() -> None:
     for moment, word, expected in (("20T12:00:00", False, "market_closed"), ("25T12:00:00", True, "")):
         conditions = at(moment)
-        conditions.market_open = word
+        conditions.market = MarketWord(word, nanos(moment))
         assert code(ask(), conditions) == expected
+
+
+def test_a_word_from_before_the_close_does_not_outlive_it() -> None:
+    conditions = at("20T16:00:03")
+    conditions.market = MarketWord(True, nanos("20T15:59:55"))
+    assert code(ask(), conditions) == "market_closed"
+    conditions.market = MarketWord(True, nanos("20T16:00:01"))
+    assert code(ask(), conditions) == ""
 
 
 @pytest.mark.parametrize(
@@ -102,7 +114,7 @@ def test_a_bar_that_is_too_old_opens_nothing() -> None:
 
 
 def test_the_brokers_own_buying_power_counts_with_what_left_since_it_was_asked() -> None:
-    conditions = Conditions(buying_power=D(250), heard_at=1000.0)
+    conditions = Conditions(asks=True, buying_power=D(250), heard_at=1000.0)
     first, second, third = (order_of(buy(qty)) for qty in (1, "1.5", "1.51"))
     assert code(third, conditions) == ""
     first.id, second.id, third.id = "a", "b", "c"
@@ -117,10 +129,16 @@ def test_the_brokers_own_buying_power_counts_with_what_left_since_it_was_asked()
 
 
 def test_what_the_broker_knows_of_is_forgotten() -> None:
-    conditions = Conditions(buying_power=D(10_000))
+    conditions = Conditions(asks=True, buying_power=D(10_000))
     for second in range(100):
         order = order_of(buy(1))
         order.id = str(second)
         conditions.heard_at = float(second)
         conditions.leaves(order, float(second))
     assert len(conditions.sent) == SETTLING + 1
+
+
+def test_what_a_broker_does_not_say_is_not_there_to_be_spent() -> None:
+    denial = refusal(ask(), Conditions(asks=True))
+    assert denial is not None
+    assert (denial.code, denial.limit) == ("broker_buying_power", None)

@@ -47,6 +47,12 @@ class Shared(Venue):
         return msgspec.structs.replace(super().query_account(), cash=cash)
 
 
+def market_of(desk):
+    """Whether the venue says that its market is open; None while it has not said so."""
+    word = desk.conditions.market
+    return None if word is None else word.is_open
+
+
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch):
     """What one test's venue said of an account is not the next one's."""
@@ -175,10 +181,10 @@ def test_the_brokers_own_figures_are_asked_for_and_shown_when_they_cannot_be(hou
         desk = made._desk
 
         async def feed(wake):
-            await asyncio.to_thread(eventually, lambda: desk.conditions.market_open)
+            await asyncio.to_thread(eventually, lambda: market_of(desk))
             seen.append((desk.conditions.buying_power, desk.standing.degraded))
             stub.clock_open = False
-            await asyncio.to_thread(eventually, lambda: desk.conditions.market_open is False)
+            await asyncio.to_thread(eventually, lambda: market_of(desk) is False)
             monkeypatch.setattr(venue, "query_account", nobody)
             await asyncio.to_thread(eventually, lambda: desk.standing.degraded)
             seen.append(desk.standing.degraded)

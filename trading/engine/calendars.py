@@ -34,6 +34,9 @@ class Calendar(Protocol):
     def is_open(self, start: int, end: int) -> bool:
         """Whether any part of the span from ``start`` up to ``end`` lies in a session."""
 
+    def closes_within(self, start: int, end: int) -> bool:
+        """Whether a session ends after ``start``, and by ``end``."""
+
     def close_by(self, day: date) -> int:
         """The close of the last session on or before ``day``."""
 
@@ -68,6 +71,9 @@ class Sessions:
         opening = self._at(self._opens, index)
         return opening < end or opening == start
 
+    def closes_within(self, start: int, end: int) -> bool:
+        return bisect_right(self._closes, start) < bisect_right(self._closes, end)
+
     def close_by(self, day: date) -> int:
         nanos = (day.toordinal() - _EPOCH_DAY) * DAY
         return self._at(self._closes, bisect_right(self._days, nanos) - 1)
@@ -89,6 +95,9 @@ class AroundTheClock:
 
     def is_open(self, start: int, end: int) -> bool:
         return True
+
+    def closes_within(self, start: int, end: int) -> bool:
+        return False
 
     def close_by(self, day: date) -> int:
         return (day.toordinal() - _EPOCH_DAY + 1) * DAY
