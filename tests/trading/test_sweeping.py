@@ -11,6 +11,7 @@ import pytest
 from django.db import OperationalError
 
 from brokers.alpaca.adapter import AlpacaBrokerage
+from risk.alert_models import Alert
 from risk.alerts.raising import written
 from risk.kill_file import KillFile
 from tests.engine.builders import Script, buy
@@ -20,12 +21,12 @@ from tests.trading.places import SYMBOL, Market, Tws, open_market
 from tests.trading.sessions import Gatehouse, minutes, new_run, row, session, statuses
 from tests.venues import alpaca, tradier
 from trading import account_book, ledger
-from trading.engine.orders import OrderStatus
+from trading.engine.orders import OrderStatus, Side
 from trading.engine.records import Kind
 from trading.guard import clearing, sweeper, watchlist
 from trading.guard.clearing import NotEmpty, clear
 from trading.guard.sweeper import Sweeper, sweep
-from trading.guard.watchlist import Stopwatch, watched_runs
+from trading.guard.watchlist import Stopwatch, opening_in_halted, watched_runs
 from trading.ledger import LeaseLost
 from trading.models import Run
 from trading.paper_trading import PaperTradingSession
@@ -177,6 +178,80 @@ def test_a_blocked_session_is_swept_by_a_kill_and_does_no_harm_when_it_wakes(hou
     assert run.reason.startswith("kill switch engaged; the session did not answer and was swept from outside")
     assert [event.code for event in run.risk_events.all()] == ["swept"]
     assert ledger.verify(run.pk).ok
+
+
+@each_venue
+def test_a_blocked_session_loses_its_orders_in_a_halted_symbol_and_goes_on_when_it_wakes(
+    house, market, blocked, tmp_path
+):
+    blocked.holds("accepted")
+    guard = Sweeper(house.gate, KillFile(tmp_path / "kill"))
+    house.halt(("symbol", "QQQ", "news"))
+    guard.round()
+    guard.wait()
+    assert not market.journal("end")
+
+    house.halt(("symbol", SYMBOL, "news"))
+    guard.round()
+    guard.wait()
+    ended = [one["status"] for one in market.journal("end")]
+    if isinstance(market, Tws):
+        # Only the session that has its client id can cancel it, and a person is told.
+        assert not ended
+        assert written(10)
+        assert Alert.objects.get(kind="unconfirmed_cancel").run_id == blocked.run_id
+    else:
+        assert ended == ["canceled"]
+    assert (row(blocked.made).status, statuses(blocked.made)) == ("running", ["accepted"])
+
+    blocked.wakes()
+    assert blocked.error is None
+    assert row(blocked.made).status == "completed"
+    assert set(statuses(blocked.made)) <= {"cancelled", "denied"}
+    assert [one["status"] for one in market.journal("end")] == ["canceled"]
+    assert len(market.journal("order")) == 1
+    assert ledger.verify(blocked.run_id).ok
+
+
+def test_exits_in_a_halted_symbol_and_orders_in_others_are_left_alone(house, market, tmp_path):
+    run, lease = new_run()
+    Run.objects.filter(pk=run.pk).update(venue="alpaca", recipe={"brokerage": market.brokerage})
+    trading = Trading(run)
+    held = trading.filled_order(qty=Decimal(10))
+    market.stub.trade("QQQ", "100")
+    resting = [
+        trading.order(side=Side.SELL, limit=Decimal(500)),
+        trading.order(limit=Decimal(90)),
+        trading.order(symbol="QQQ", limit=Decimal(90)),
+    ]
+    outside = venue_of(market.brokerage)
+    outside.reach()
+    for order in resting:
+        outside.submit_order(order)
+    outside.close()
+    sent = [record for order in resting for record in (trading.intend(order), trading.submit(order))]
+    ledger.append_now(run.pk, [trading.status("running"), *held, *sent], token=lease.token)
+    house.halt(("symbol", SYMBOL, "news"))
+    guard = Sweeper(house.gate, KillFile(tmp_path / "kill"))
+    guard.round()
+    guard.wait()
+    shown = [market.stub.book.by_client_id(order.client_order_id).status for order in resting]
+    assert shown == ["new", "canceled", "new"]
+    ledger.append_now(run.pk, [trading.status("running")], token=lease.token)
+
+
+def test_a_session_is_given_time_to_withdraw_from_a_halted_symbol_by_itself(house, market, blocked, monkeypatch):
+    monkeypatch.setattr(watchlist, "ANSWER_SECONDS", 3.0)
+    blocked.holds("accepted")
+    house.halt(("symbol", SYMBOL, "news"))
+    [one] = opening_in_halted(watched_runs(), house.gate.halts())
+    assert (one.is_silent(1.0), one.is_silent(3.0)) == (False, True)
+    trading, [order] = Trading(row(blocked.made)), open_orders(row(blocked.made))
+    ledger.append_now(blocked.run_id, [trading.step(order, OrderStatus.PENDING_CANCEL, Kind.ORDER_PENDING_CANCEL)])
+    [one] = opening_in_halted(watched_runs(), house.gate.halts())
+    assert (one.is_silent(3.0), one.is_silent(watchlist.DRAIN_SECONDS)) == (False, True)
+    house.release()
+    assert not opening_in_halted(watched_runs(), house.gate.halts())
 
 
 @pytest.mark.parametrize("market", ["alpaca", "tradier"], indirect=True)

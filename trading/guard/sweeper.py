@@ -4,6 +4,9 @@ A session does not answer when a kill was called and it has not said in the ledg
 or its worker hangs. A run that has ended may have left orders open: its owner was lost, or the venue did not confirm a
 cancel. In both cases the run is first taken over by a new fencing token, whatever its lease says, so that who wakes up
 later can neither write nor send. A run that waits for its next owner is left to that, but for a kill.
+
+The halt of a symbol ends no run: there the venue alone is told, of orders that may open something and that nobody
+withdraws, and the run hears of it from its venue.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
@@ -21,12 +25,13 @@ from django.db import DatabaseError, InterfaceError, connection
 from brokers.base import IBrokerage
 from risk.alerts import raise_alert
 from risk.gate import OrderGate, Verdict
+from risk.halts import NO_HALTS, Halts
 from risk.kill_file import KillFile
 from trading.endings import KILLED
 from trading.engine.errors import TradingError
 from trading.guard.booking import book, take_over
 from trading.guard.clearing import NotEmpty, clear
-from trading.guard.watchlist import Stopwatch, Watched, watched_runs
+from trading.guard.watchlist import Opening, Stopwatch, Watched, opening_in_halted, watched_runs
 from trading.lease import Lease, keeper
 from trading.ledger import LeaseLost
 from trading.parts import venue_of
@@ -46,14 +51,17 @@ class Sweeper:
         self._file = kill_file
         self._runs: list[Watched] = []
         self._away = False
+        self._opening: list[Opening] = []
         self._asked = Stopwatch()
+        self._halted = Stopwatch()
         self._errands: dict[str, _Errand] = {}
+        self._withdrawals: dict[str, _Errand] = {}
 
     def round(self) -> None:
         """Look once, and begin what there is to do. With the database away the runs are those that were last seen."""
         killed = self._gate.verdict() is Verdict.ENGAGED or self._file.mark() is not None
         halts = self._gate.halts()
-        self._look()
+        self._look(halts or NO_HALTS)
 
         def why(run: Watched) -> str:
             halt = None if halts is None else halts.ending(run.place)
@@ -66,13 +74,27 @@ class Sweeper:
             if run.has_left or run.is_silent(seconds.get(run.run_id)):
                 wanted[run.brokerage].append(run)
         for brokerage, runs in wanted.items():
-            errand = self._errands.setdefault(brokerage, _Errand(brokerage))
-            errand.begin({run: reasons[run.run_id] for run in runs}, killed=killed, away=self._away)
+            meant = {run: reasons[run.run_id] for run in runs}
+            work = partial(sweep, brokerage, meant, killed=killed, away=self._away)
+            self._errands.setdefault(brokerage, _Errand()).begin(runs, work)
+        self._rid([one for one in self._opening if not reasons[one.run.run_id]])
 
-    def _look(self) -> None:
+    def _rid(self, opening: Collection[Opening]) -> None:
+        """Rid halted symbols of orders that nobody withdraws."""
+        seconds = self._halted.seconds((one.run.run_id for one in opening), time.monotonic())
+        wanted: defaultdict[str, list[Opening]] = defaultdict(list)
+        for one in opening:
+            if one.is_silent(seconds[one.run.run_id]):
+                wanted[one.run.brokerage].append(one)
+        for brokerage, silent in wanted.items():
+            errand = self._withdrawals.setdefault(brokerage, _Errand(again=True))
+            errand.begin([one.run for one in silent], partial(withdraw, brokerage, silent))
+
+    def _look(self, halts: Halts) -> None:
         was_away, self._away = self._away, False
         try:
             self._runs = watched_runs()
+            self._opening = opening_in_halted(self._runs, halts)
         except (DatabaseError, InterfaceError) as error:
             connection.close()
             self._away = True
@@ -80,25 +102,29 @@ class Sweeper:
                 log.warning("the database is away, runs are known as they were: %s", type(error).__name__)
         if self._away != was_away:
             # What a session has to say it could not say to a database that was away.
-            self._asked = Stopwatch()
+            self._asked, self._halted = Stopwatch(), Stopwatch()
 
     def wait(self) -> None:
         """Until what was begun has ended. For tests."""
-        for errand in self._errands.values():
+        for errand in (*self._errands.values(), *self._withdrawals.values()):
             errand.wait()
 
 
 class _Errand:
-    """The sweeping of one brokerage: never twice at once, and ever less often while the same runs fail."""
+    """Work at one brokerage: never twice at once, and ever less often while the same runs fail.
 
-    def __init__(self, brokerage: str) -> None:
-        self._brokerage = brokerage
+    What is to be done ``again`` does not show in the ledger as done, and comes ever less often in any case.
+    """
+
+    def __init__(self, again: bool = False) -> None:
+        self._again = again
         self._thread: threading.Thread | None = None
         self._next = 0.0
         self._pause = RETRY_SECONDS[0]
         self._tried: set[UUID] = set()
 
-    def begin(self, runs: Mapping[Watched, str], *, killed: bool, away: bool) -> None:
+    def begin(self, runs: Collection[Watched], work: Callable[[], None]) -> None:
+        """Do it in a thread, for these runs, unless it is under way or comes too soon."""
         if self._thread is not None and self._thread.is_alive():
             return
         ids = {run.run_id for run in runs}
@@ -107,27 +133,43 @@ class _Errand:
         if time.monotonic() < self._next:
             return
         self._tried = ids
-        self._thread = threading.Thread(target=self._work, args=(runs, killed, away), name="sweep", daemon=True)
+        self._thread = threading.Thread(target=self._work, args=(runs, work), name="sweep", daemon=True)
         self._thread.start()
 
     def wait(self) -> None:
         if self._thread is not None:
             self._thread.join()
 
-    def _work(self, runs: Mapping[Watched, str], killed: bool, away: bool) -> None:
+    def _work(self, runs: Collection[Watched], work: Callable[[], None]) -> None:
+        longer = min(self._pause * 2, RETRY_SECONDS[1])
         try:
-            sweep(self._brokerage, runs, killed=killed, away=away)
-            self._pause = RETRY_SECONDS[0]
+            work()
+            self._pause = longer if self._again else RETRY_SECONDS[0]
         except Exception as error:
             known = isinstance(error, TradingError | DatabaseError | InterfaceError)
             log.error("%d runs are not swept: %s", len(runs), error, exc_info=not known)
             for run in runs:
                 subject = f"Orders of run {run.run_id} at {run.venue} could not be withdrawn from outside"
                 raise_alert("unconfirmed_cancel", subject, str(error), "critical", run_id=run.run_id)
-            self._pause = min(self._pause * 2, RETRY_SECONDS[1])
+            self._pause = longer
         finally:
             self._next = time.monotonic() + self._pause
             connection.close()
+
+
+def withdraw(brokerage: str, opening: Sequence[Opening]) -> None:
+    """Withdraw these orders of runs that share a brokerage, and go on. Raises as `sweep` does."""
+    venue = venue_of(json.loads(brokerage))
+    try:
+        venue.reach()
+        count = clear(venue, lambda order: any(one.sent(order) for one in opening), all_if_need_be=False)
+    finally:
+        venue.close()
+    if count:
+        name = opening[0].run.venue
+        log.warning(
+            "%d orders of %d runs in halted symbols were withdrawn at %s from outside", count, len(opening), name
+        )
 
 
 def sweep(brokerage: str, runs: Mapping[Watched, str], *, killed: bool, away: bool = False) -> None:

@@ -11,8 +11,10 @@ from django.db import connection
 
 from brokers.sightings import VenueOrder
 from brokers.sim import SimulatedBrokerage
-from risk.halts import Place, Scope
-from trading.models import RunStatus
+from risk.halts import Halts, Place, Scope
+from trading.engine.orders import OPEN_STATUSES, OrderStatus
+from trading.models import Order, Run, RunStatus
+from trading.restoring import restored
 from trading.supervisor import OWNED
 
 #: A session that hears a kill says so in the ledger within milliseconds: it drains, and its orders are being cancelled.
@@ -89,6 +91,48 @@ def watched_runs() -> list[Watched]:
     with connection.cursor() as cursor:
         cursor.execute(_RUNS, {"owned": [status.value for status in OWNED]})
         return [Watched(*row[:-1], frozenset(row[-1])) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True, eq=False)
+class Opening:
+    """Open orders of a run that goes on, which may open something in a symbol that is halted.
+
+    ``uncancelled``: one of them at least is open without a cancel under way. ``names`` are ours and the venue's.
+    """
+
+    run: Watched
+    uncancelled: bool
+    names: frozenset[str]
+
+    def sent(self, order: VenueOrder) -> bool:
+        return order.venue_order_id in self.names or order.client_order_id.partition("#")[0] in self.names
+
+    def is_silent(self, seconds: float) -> bool:
+        """Whether its session should have withdrawn them by now, so many seconds after they were first seen."""
+        return seconds >= (ANSWER_SECONDS if self.uncancelled else DRAIN_SECONDS)
+
+
+def opening_in_halted(runs: Iterable[Watched], halts: Halts) -> list[Opening]:
+    """What these runs have open in halted symbols that is no exit. Nobody but its session reaches what rests at the
+    simulated venue, and what was left behind is withdrawn in any case."""
+    if not any(halt.scope is Scope.SYMBOL for halt in halts.halts):
+        return []
+    reached = {
+        run.run_id: run
+        for run in runs
+        if run.open_orders and run.venue != SimulatedBrokerage.venue and not run.has_left
+    }
+    open_ones = Order.objects.filter(run__in=reached, status__in=OPEN_STATUSES, reduce_only=False)
+    rows = open_ones.order_by().values_list("run_id", "symbol").distinct()
+    found = []
+    for run in Run.objects.filter(pk__in={run_id for run_id, symbol in rows if halts.of_symbol(symbol)}):
+        state = restored(run)
+        orders = [one for one in state.open_orders() if halts.of_symbol(one.symbol) and state.open.may_open(one)]
+        if orders:
+            uncancelled = any(one.status is not OrderStatus.PENDING_CANCEL for one in orders)
+            names = {name for one in orders for name in (one.client_order_id, one.venue_order_id) if name}
+            found.append(Opening(reached[run.pk], uncancelled, frozenset(names)))
+    return found
 
 
 class Stopwatch:
