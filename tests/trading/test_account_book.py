@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from risk.account_limits import AccountLimits, Opening
+from risk.breaker import Call
 from risk.models import Account, OrderGrant
 from tests.ledger.builders import Trading, new_run
 from tests.risk.waiting import eventually
@@ -304,11 +305,11 @@ def test_an_account_that_lost_its_daily_limit_opens_nothing_more(sender):
 
 def test_an_open_breaker_lets_nothing_be_opened_anywhere(sender, books):
     for _ in range(5):
-        sender.book.failed(sender.account, str(sender.run.id), "timed out")
+        sender.book.failed(sender.account, str(sender.run.id), Call.ORDER, "timed out")
     eventually(lambda: Account.objects.get(pk=sender.account).breaker_open)
     denial = books[3].ask(sender.account, [opening(sender)]).result(10)
     assert denial.code == "breaker_open"
-    assert "5 calls in a row failed, the last one: timed out" in denial.message
+    assert "5 orders in a row failed, the last one: timed out" in denial.message
     assert not OrderGrant.objects.filter(account=sender.account).exists()
 
 
