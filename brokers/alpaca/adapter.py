@@ -197,9 +197,24 @@ class AlpacaBrokerage(ThreadedBrokerage):
         raise error
 
     def _find(self, order: OrderRecord) -> Any:
+        """An order that is known by our name alone; raises a `Refusal` where the venue has none."""
+        first = order.parent_id or order.group
+        try:
+            return self._named(order.client_order_id)
+        except Refusal as refusal:
+            if refusal.code != NOT_FOUND or first in ("", order.client_order_id):
+                raise
+        # It has gone as a leg of another.
+        found = read(self.venue, lambda row: str(row["id"]), self._named(first))
+        whole = self._call("GET", f"/orders/{found}", {"nested": "true"}, urgent=True)
+        leg = read(self.venue, lambda row: mapping.leg_of(row, order), whole)
+        if leg is None:
+            raise Transient(f"alpaca shows order {first} without its leg {order.client_order_id}")
+        return leg
+
+    def _named(self, client_order_id: str) -> Any:
         # The cancel of an order whose answer was lost waits for it.
-        name = {"client_order_id": order.client_order_id}
-        return self._call("GET", "/orders:by_client_order_id", name, urgent=True)
+        return self._call("GET", "/orders:by_client_order_id", {"client_order_id": client_order_id}, urgent=True)
 
     def cancel_order(self, order: OrderRecord) -> None:
         venue_order_id = self._id_of(order)

@@ -162,12 +162,13 @@ def _exits(legs: Sequence[OrderRecord]) -> dict[str, Any]:
 
 def names_of_legs(row: dict[str, Any], linked: Sequence[OrderRecord]) -> dict[str, str]:
     """Alpaca's id of each linked order, which it names itself, to our client order id: told apart by their type."""
-    names = {}
-    for leg in row.get("legs") or ():
-        for one in linked:
-            if leg.get("type") == one.type.value:
-                names[str(leg["id"])] = one.client_order_id
-    return names
+    legs = [(leg_of(row, one), one.client_order_id) for one in linked]
+    return {str(leg["id"]): name for leg, name in legs if leg is not None}
+
+
+def leg_of(row: dict[str, Any], order: OrderRecord) -> dict[str, Any] | None:
+    """The row of a linked order, which stands below the one that it was sent with; None where it does not."""
+    return next((leg for leg in row.get("legs") or () if leg.get("type") == order.type.value), None)
 
 
 def changes(order: OrderRecord) -> dict[str, Any]:

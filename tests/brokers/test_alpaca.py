@@ -14,7 +14,7 @@ from tests.brokers.contract import BrokerageContract, limit, order, stop
 from tests.brokers.places import Alpaca
 from tests.risk.waiting import eventually
 from tests.venues.book import Terms
-from trading.engine.errors import Rejected, Unknown
+from trading.engine.errors import Rejected, Transient, Unknown
 from trading.engine.orders import Side, TimeInForce
 from trading.engine.updates import ExternalOrder, OrderUpdate, UpdateKind
 
@@ -68,6 +68,38 @@ def test_legs_of_a_lost_process_are_known_by_the_next(venue):
     for leg in (target, stop):
         assert venue.kinds(leg, UpdateKind.ACCEPTED) == [UpdateKind.ACCEPTED]
     assert not [told for told in venue.heard if isinstance(told, ExternalOrder)]
+
+
+@pytest.mark.parametrize("price", ["100", "99"], ids=["its entry waits", "its entry is filled"])
+def test_a_leg_whose_name_at_the_venue_was_lost_is_found_below_its_entry_and_can_be_cancelled(venue, price):
+    legs = bracket()
+    venue.adapter.submit_order(legs[0], legs[1:])
+    venue.trade(price)
+    venue.go_on()
+
+    for leg in legs[1:]:
+        shown = venue.adapter.query_order(leg)
+        assert (shown.terms.type, shown.state) == (leg.type, UpdateKind.ACCEPTED)
+        venue.adapter.cancel_order(leg)
+        assert venue.adapter.query_order(leg).state is UpdateKind.CANCELLED
+
+
+def test_of_two_alternatives_the_second_is_found_below_the_first(venue):
+    first = limit("110", Side.SELL, group="g")
+    first.group = first.id
+    second = stop("90", group=first.id)
+    venue.adapter.submit_order(first, (second,))
+    venue.go_on()
+
+    assert [venue.adapter.query_order(one).terms.type for one in (first, second)] == [first.type, second.type]
+
+
+def test_a_leg_has_not_arrived_where_its_entry_has_not_and_is_in_doubt_where_the_entry_stands_alone(venue):
+    entry, target, _ = bracket()
+    assert venue.adapter.query_order(target) is None
+    venue.rest(entry)
+    with pytest.raises(Transient, match=f"without its leg {target.id}"):
+        venue.adapter.query_order(target)
 
 
 @pytest.mark.parametrize(

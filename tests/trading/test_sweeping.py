@@ -20,8 +20,9 @@ from tests.risk.waiting import eventually
 from tests.trading.places import SYMBOL, Market, Tws, open_market
 from tests.trading.sessions import Gatehouse, minutes, new_run, row, session, statuses
 from tests.venues import alpaca, tradier
+from tests.venues.book import OPEN
 from trading import account_book, ledger
-from trading.engine.orders import OrderStatus, Side
+from trading.engine.orders import OrderStatus, OrderType, Side
 from trading.engine.records import Kind
 from trading.guard import clearing, sweeper, watchlist
 from trading.guard.clearing import NotEmpty, clear
@@ -362,6 +363,31 @@ def test_what_a_run_leaves_open_when_its_owner_is_lost_is_withdrawn(house, marke
     assert run.orders.get().status == "cancelled"
     assert not watched_runs()
     assert all(order.status == "canceled" for order in market.stub.book.orders.values())
+    assert ledger.verify(run.pk).ok
+
+
+@pytest.mark.parametrize(("limit", "ends"), [("90", "cancelled"), ("101", "filled")])
+def test_legs_that_only_their_lost_owner_knew_at_the_venue_are_withdrawn(market, limit, ends):
+    run, lease = new_run()
+    Run.objects.filter(pk=run.pk).update(venue="alpaca", recipe={"brokerage": market.brokerage})
+    trading = Trading(run)
+    entry = trading.order(limit=Decimal(limit))
+    target, stop = trading.order(side=Side.SELL, limit=Decimal(120)), trading.order(side=Side.SELL)
+    stop.type, stop.stop_price = OrderType.STOP, Decimal(80)
+    target.parent_id = stop.parent_id = entry.id
+    outside = venue_of(market.brokerage)
+    outside.reach()
+    outside.submit_order(entry, (target, stop))
+    outside.close()
+    sent = [record for order in (entry, target, stop) for record in (trading.intend(order), trading.submit(order))]
+    ledger.append_now(run.pk, [*sent, trading.status("interrupted", "its owner was lost")], token=lease.token)
+    swept()
+
+    assert not any(order.status in OPEN for order in market.stub.book.orders.values())
+    rows = run.orders.order_by("id")
+    assert [row.status for row in rows] == [ends, "cancelled", "cancelled"]
+    assert not rows.filter(reason=resolving.NEVER_SHOWN)
+    assert not watched_runs()
     assert ledger.verify(run.pk).ok
 
 

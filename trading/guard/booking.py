@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -27,7 +28,7 @@ from trading.engine.venue_news import VenueNews
 from trading.lease import LEASE_SECONDS, Lease, keeper, owner_name
 from trading.models import Fill, Order, Run, RunStatus
 from trading.reconciling import resolving
-from trading.restoring import restored
+from trading.restoring import open_orders, restored
 from trading.show import Show
 from trading.supervisor import OWNED
 
@@ -87,6 +88,19 @@ def book(lease: Lease, venue: IBrokerage | None, reason: str) -> list[str]:
         ledger.append_now(run.id, records, token=lease.token)
         Show(run).facts(records)
     return in_doubt
+
+
+def unheard(run_id: UUID, venue: IBrokerage) -> set[str]:
+    """The venue's ids of linked orders that are open in the ledger without one: their owner was lost before it heard,
+    and a venue may list them by names of its own."""
+    ids = set()
+    for order in open_orders(Run.objects.get(pk=run_id)):
+        if order.venue_order_id is None and (order.parent_id or order.group):
+            # What the venue does not tell now it is asked again when the run is booked.
+            with suppress(VenueError):
+                shown = venue.query_order(order)
+                ids.update([] if shown is None else [shown.venue_order_id])
+    return ids
 
 
 def _updates(run: Run, state: RunState, venue: IBrokerage | None) -> Iterator[OrderUpdate]:

@@ -23,13 +23,14 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError, connection
 
 from brokers.base import IBrokerage
+from brokers.sightings import VenueOrder
 from risk.alerts import raise_alert
 from risk.gate import OrderGate, Verdict
 from risk.halts import NO_HALTS, Halts
 from risk.kill_file import KillFile
 from trading.endings import KILLED
 from trading.engine.errors import TradingError
-from trading.guard.booking import book, take_over
+from trading.guard.booking import book, take_over, unheard
 from trading.guard.clearing import NotEmpty, clear
 from trading.guard.watchlist import Opening, Stopwatch, Watched, opening_in_halted, watched_runs
 from trading.lease import Lease, keeper
@@ -191,7 +192,12 @@ def sweep(brokerage: str, runs: Mapping[Watched, str], *, killed: bool, away: bo
             venue.reach()
             left: NotEmpty | None = None
             try:
-                count = clear(venue, lambda order: any(run.sent(order) for run in meant), all_if_need_be=killed)
+                legs = {name for run, _ in taken for name in unheard(run.run_id, venue)}
+
+                def is_meant(order: VenueOrder) -> bool:
+                    return order.venue_order_id in legs or any(run.sent(order) for run in meant)
+
+                count = clear(venue, is_meant, all_if_need_be=killed)
                 log.warning("%d orders of %d runs at %s were withdrawn from outside", count, len(meant), meant[0].venue)
             except NotEmpty as error:
                 # What one order does not let go of is not to keep the others from being written.
