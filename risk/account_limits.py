@@ -15,6 +15,7 @@ from typing import Annotated, Final
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from trading.engine.errors import InvalidValue
 from trading.engine.orders import Side
 from trading.engine.risk import Denial
 from trading.engine.symbols import Symbol
@@ -23,6 +24,7 @@ Amount = Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 15, allow_inf_nan=Fals
 Count = Annotated[int, Field(gt=0, le=1_000_000)]
 
 _ZERO: Final = Decimal(0)
+_OF_ALL_SYMBOLS: Final = ("max_gross_exposure", "max_net_exposure")
 
 
 class AccountLimits(BaseModel):
@@ -54,7 +56,7 @@ def _is_over(limit: Decimal | int | None, before: Decimal | int | None) -> bool:
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """Units that a run holds of a symbol, negative when short, and what one is worth."""
+    """Units that a run holds of a symbol, negative when short, and what one is worth; zero where nobody knows that."""
 
     run: str
     symbol: str
@@ -64,8 +66,9 @@ class Holding(msgspec.Struct, frozen=True):
 
 class Opening(msgspec.Struct, frozen=True):
     """An order that may open exposure: ``qty`` is what it has left, ``unit_value`` the dearest that a unit may cost,
-    multipliers included. Orders of one ``group`` share a quantity; one that ``replaces`` another takes its place. What
-    is ``beside`` an order that is asked about was to close a position, and may open another once that order has."""
+    multipliers included; zero where nobody knows that, as of others' market orders. Orders of one ``group`` share a
+    quantity; one that ``replaces`` another takes its place. What is ``beside`` an order that is asked about was to
+    close a position, and may open another once that order has."""
 
     order_id: str
     run: str
@@ -90,6 +93,10 @@ class Reach(msgspec.Struct, frozen=True):
     def value(self) -> Decimal:
         return max(abs(self.low), abs(self.high)) * self.unit_value
 
+    @property
+    def is_unpriced(self) -> bool:
+        return not self.unit_value and bool(self.low or self.high)
+
 
 class AccountState(msgspec.Struct):
     """What an account holds and has granted, all runs together. ``loss`` is the day's, over all of them."""
@@ -100,12 +107,33 @@ class AccountState(msgspec.Struct):
 
     def refusal(self, asked: Sequence[Opening], limits: AccountLimits) -> Denial | None:
         """Why these orders, which leave together, may not; None where they may, whatever fills in whatever order."""
+        unmeasured = self._unmeasured(asked, limits)
+        if unmeasured is not None:
+            return unmeasured
         for name, sentence, figure in self._figures(asked):
             limit = getattr(limits, name)
             if limit is not None and figure > limit:
                 message = f"{sentence} {figure:.2f}, over the {limit} of {name}"
                 return Denial(code=f"account_{name}", message=message, figure=figure, limit=Decimal(limit))
         return None
+
+    def _unmeasured(self, asked: Sequence[Opening], limits: AccountLimits) -> Denial | None:
+        """A limit on the value of all symbols cannot be measured with one among them whose price is not known."""
+        name = next((name for name in _OF_ALL_SYMBOLS if getattr(limits, name) is not None), None)
+        if name is None:
+            return None
+        for one in reach(self.holdings, (*self.openings, *asked)):
+            if one.is_unpriced:
+                message = (
+                    f"what {one.symbol} is worth, which the account has outside of all runs, is not known, and so not"
+                    f" what comes under {name}: close it at the venue, or lift the limit"
+                )
+                return Denial(code="account_unpriced", message=message)
+        return None
+
+    def unpriced(self) -> list[str]:
+        """The symbols whose price nobody knows, which count for nothing in `used`."""
+        return sorted({one.symbol for one in reach(self.holdings, self.openings) if one.is_unpriced})
 
     def used(self) -> list[tuple[str, Decimal, str | None]]:
         """What is used of each limit that an account may have now; of positions, the symbol that comes to most."""
@@ -142,8 +170,11 @@ class AccountState(msgspec.Struct):
 
 
 def _ticker(symbol: str) -> str:
-    """What runs may write in several ways, an account trades as one."""
-    return Symbol.parse(symbol).letters
+    """What runs may write in several ways, an account trades as one; what others hold need be no symbol of ours."""
+    try:
+        return Symbol.parse(symbol).letters
+    except InvalidValue:
+        return symbol
 
 
 def net_exposure(reaches: Iterable[Reach], side: Side) -> Decimal:
@@ -153,8 +184,11 @@ def net_exposure(reaches: Iterable[Reach], side: Side) -> Decimal:
     return -sum((one.low * one.unit_value for one in reaches), _ZERO)
 
 
-def reach(holdings: Iterable[Holding], openings: Iterable[Opening]) -> list[Reach]:
-    """The worst case of each run and symbol. Orders that share a quantity count once, the largest for all."""
+def reach(holdings: Iterable[Holding], openings: Sequence[Opening]) -> list[Reach]:
+    """The worst case of each run and symbol. Orders that share a quantity count once, the largest for all.
+
+    What nobody knows the price of is worth the most that an order in the symbol may cost.
+    """
     held = {(one.run, one.symbol): one for one in holdings}
     worth: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for key, one in held.items():
@@ -174,5 +208,10 @@ def reach(holdings: Iterable[Holding], openings: Iterable[Opening]) -> list[Reac
     for (run, symbol), unit_value in worth.items():
         qty = held[run, symbol].qty if (run, symbol) in held else _ZERO
         low, high = qty - units[run, symbol, Side.SELL], qty + units[run, symbol, Side.BUY]
-        found.append(Reach(symbol, low, high, unit_value))
+        found.append(Reach(symbol, low, high, unit_value or _dearest(symbol, openings)))
     return found
+
+
+def _dearest(symbol: str, openings: Iterable[Opening]) -> Decimal:
+    ticker = _ticker(symbol)
+    return max((one.unit_value for one in openings if _ticker(one.symbol) == ticker), default=_ZERO)

@@ -31,6 +31,7 @@ from tests.risk.test_api import device as device
 from tests.risk.test_api import owner as owner
 from tests.risk.test_halting import holding, resting, running
 from trading.account_room import queries
+from trading.models import AccountEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -127,6 +128,7 @@ def test_what_is_used_of_each_limit_is_shown(caller: Caller, limited: Account) -
         "max_open_orders": ("1", "5"),
     }
     assert found["used"]["max_position_value"] == {"used": "800", "symbol": "AAPL"}
+    assert found["unpriced"] == []
     assert [row["account"] for row in caller("read").get("/accounts/limits").json()["items"]] == ["alpaca-paper"]
 
 
@@ -240,6 +242,12 @@ def test_the_page_shows_limits_and_breakers(browser: Client, tripped: Account) -
     assert "Max gross exposure" in page
     assert "5 calls in a row failed" in page
     assert reverse("ui:breaker_reset", args=["alpaca-paper"]) in page
+
+
+def test_the_page_names_what_counts_for_nothing_since_nobody_knows_its_price(browser: Client, limited: Account) -> None:
+    AccountEntry.objects.create(account=limited.name, symbol="NVDA", ticker="NVDA", qty=1000, by="x", reason="held")
+    page = browser.get(reverse("ui:accounts")).content.decode()
+    assert "What alpaca-paper has of NVDA outside of all runs counts for nothing here" in page
 
 
 def test_the_form_tightens_without_a_code_and_loosens_with_one(

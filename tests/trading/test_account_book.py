@@ -19,11 +19,13 @@ from risk.breaker import Call
 from risk.models import Account, OrderGrant
 from tests.ledger.builders import Trading, new_run
 from tests.risk.waiting import eventually
-from trading import account_book, ledger
+from trading import account_book, grants, ledger
 from trading.account_book import AccountBook
 from trading.connections import connect, conninfo
 from trading.engine.orders import OrderStatus, Side
 from trading.engine.records import Kind
+from trading.models import AccountEntry, OutsideOrder
+from trading.tickers import ticker_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -289,6 +291,64 @@ def test_a_symbol_is_one_however_runs_write_it(sender):
     Account.objects.filter(pk=sender.account).update(limits={"max_position_value": "1000"})
     answer = ask(sender, *(replace(opening(sender, 6), symbol=symbol) for symbol in ("BTC/USD", "BTCUSD")))
     assert answer.figure == Decimal(1200)
+
+
+def of_nobody(account, symbol="NVDA", qty=1000, price=None):
+    """What the account holds outside of all runs, as it was taken from the venue."""
+    AccountEntry.objects.create(
+        account=account, symbol=symbol, ticker=ticker_of(symbol), qty=qty, price=price, by="a test", reason="held"
+    )
+
+
+def by_others(account, symbol="NVDA", **terms):
+    given = {"name": "x", "venue_order_id": "x", "side": "buy", "type": "market", "qty": 5, "status": "accepted"}
+    OutsideOrder.objects.create(account=account, symbol=symbol, ticker=ticker_of(symbol), **{**given, **terms})
+
+
+def unpriced(account):
+    with connect() as database:
+        return grants.read_state(database, account, with_loss=False).unpriced()
+
+
+@pytest.mark.parametrize("limit", ["max_gross_exposure", "max_net_exposure"])
+@pytest.mark.parametrize("have", [of_nobody, by_others])
+def test_nothing_is_opened_while_nobody_knows_what_others_hold_is_worth(sender, limit, have):
+    Account.objects.filter(pk=sender.account).update(limits={limit: "1000"})
+    have(sender.account)
+    denial = ask(sender, opening(sender, 1))
+    assert denial.code == "account_unpriced"
+    assert "NVDA" in denial.message
+    assert limit in denial.message
+    assert unpriced(sender.account) == ["NVDA"]
+
+
+def test_what_others_hold_counts_at_the_price_that_a_run_or_an_order_has_of_it(sender):
+    of_nobody(sender.account, "SPY", 8)
+    assert ask(sender, opening(sender, 3)).figure == Decimal(1100)
+    sender.order("SPY", Side.BUY, Decimal(1))
+    sender.fill(Decimal(1))
+    sender.write(sender.trading.status("running")).result(10)
+    assert ask(sender, opening(sender, 2)).figure == Decimal(1100)
+    assert unpriced(sender.account) == []
+
+
+def test_a_market_order_of_others_counts_at_the_price_of_the_order_that_is_asked_about(sender):
+    Account.objects.filter(pk=sender.account).update(limits={"max_position_value": "1000"})
+    by_others(sender.account, "SPY", qty=8)
+    assert ask(sender, opening(sender, 2)) is None
+    assert ask(sender, opening(sender, 3)).figure == Decimal(1100)
+
+
+def test_a_limit_that_needs_no_price_of_it_holds_nothing_back_over_what_others_hold(sender):
+    Account.objects.filter(pk=sender.account).update(limits={"max_position_value": "1000", "max_open_orders": "5"})
+    of_nobody(sender.account)
+    assert ask(sender, opening(sender, 10)) is None
+
+
+def test_what_others_hold_need_be_no_symbol_of_ours(sender):
+    Account.objects.filter(pk=sender.account).update(limits={"max_position_value": "1000"})
+    of_nobody(sender.account, "BRK B", 3, Decimal(400))
+    assert ask(sender, opening(sender, 10)) is None
 
 
 def test_an_account_that_lost_its_daily_limit_opens_nothing_more(sender):

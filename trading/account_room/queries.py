@@ -27,7 +27,7 @@ def accounts() -> list[Row]:
 
 def account(name: str) -> Row:
     """One account: each limit that is set with what is used of it by all runs in the worst case; of one that bounds
-    single orders nothing is used between two.
+    single orders nothing is used between two. What is ``unpriced`` counts for nothing there.
 
     Raises `risk.account_actions.NoSuchAccount` for a name that can be none.
     """
@@ -40,6 +40,7 @@ def account(name: str) -> Row:
         "account": name,
         "limits": limits.model_dump(mode="json"),
         "used": {limit: {"used": plain(figure), "symbol": symbol} for limit, (figure, symbol) in used.items()},
+        "unpriced": state.unpriced(),
         "headroom": [
             {
                 "code": limit,
