@@ -33,10 +33,15 @@ MOST_CASH: Final = Decimal(10**13)
 
 
 class VenuePosition(msgspec.Struct, frozen=True):
-    """Units that the venue says are held; negative is short."""
+    """Units that the venue says are held; negative is short.
+
+    ``unit_value`` is what one is worth with its multiplier: by the venue's price where that is told, else by what it
+    has cost; None where neither is.
+    """
 
     symbol: str
     qty: Decimal
+    unit_value: Decimal | None = None
 
 
 class VenueAccount(msgspec.Struct, frozen=True):

@@ -24,6 +24,12 @@ def figure(value: Any) -> Decimal:
     return read
 
 
+def unit_value(value: Any, qty: Decimal) -> Decimal | None:
+    """What one of ``qty`` units is worth that are worth ``value`` together, whatever its sign; None where the venue
+    does not tell. Raises as `figure` does."""
+    return abs(figure(value) / qty) if value is not None and qty else None
+
+
 def moment(text: str) -> int:
     """ISO 8601 as nanoseconds since the epoch; a time without a zone is UTC."""
     read = datetime.fromisoformat(text.replace("Z", "+00:00"))

@@ -126,7 +126,8 @@ class AccountState(msgspec.Struct):
             if one.is_unpriced:
                 message = (
                     f"what {one.symbol} is worth, which the account has outside of all runs, is not known, and so not"
-                    f" what comes under {name}: close it at the venue, or lift the limit"
+                    f" what comes under {name}: ask the venue (alphaswarm reconcile now), close it there, or lift the"
+                    " limit"
                 )
                 return Denial(code="account_unpriced", message=message)
         return None

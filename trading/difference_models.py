@@ -27,7 +27,8 @@ class AccountEntry(models.Model):
     """Units and money of an account that belong to no run of ours. Append-only: triggers see to it.
 
     The first entries of an account are what it held when a session first came there; after that an entry is a
-    correction that a person has made, or tells that the venue shows another account than before.
+    correction that a person has made, or tells that the venue shows another account than before, or, with no units
+    at all, what one is worth.
     """
 
     account = models.CharField(max_length=60)

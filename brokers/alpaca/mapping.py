@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from brokers.base import VenueAccount, VenueClock, VenueFill, VenuePosition
-from brokers.reading import figure, moment
+from brokers.reading import figure, moment, unit_value
 from brokers.sightings import VenueOrder, execution_name
 from trading.engine.bars import to_datetime
 from trading.engine.errors import Rejected
@@ -259,7 +259,8 @@ def instant(nanos: int) -> str:
 
 
 def position_of(row: dict[str, Any]) -> VenuePosition:
-    return VenuePosition(str(row["symbol"]), figure(row["qty"]))
+    qty = figure(row["qty"])
+    return VenuePosition(str(row["symbol"]), qty, unit_value(row.get("market_value") or row.get("cost_basis"), qty))
 
 
 def account_of(row: dict[str, Any]) -> VenueAccount:

@@ -16,7 +16,15 @@ async def positions(wire: IbThread, spelled: Mapping[str, str]) -> list[VenuePos
     """``spelled`` are symbols as the run writes them."""
     rows = await wire.ask(wire.ib.reqPositionsAsync)
     held = [row for row in rows if row.position]
-    return [VenuePosition(mapping.symbol(row.contract, spelled), mapping.figure(row.position)) for row in held]
+    return [
+        VenuePosition(mapping.symbol(row.contract, spelled), mapping.figure(row.position), _cost(row.avgCost))
+        for row in held
+    ]
+
+
+def _cost(figure: float) -> Decimal | None:
+    """What a unit has cost with its multiplier, where that is told."""
+    return mapping.figure(abs(figure)) if 0 < abs(figure) < mapping.UNSET else None
 
 
 async def account(wire: IbThread) -> VenueAccount:

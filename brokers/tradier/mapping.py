@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from brokers.base import VenueAccount, VenueClock, VenuePosition
-from brokers.reading import figure, moment
+from brokers.reading import figure, moment, unit_value
 from brokers.sightings import VenueOrder
 from trading.engine.bars import NANOS_PER_SECOND
 from trading.engine.errors import Rejected
@@ -221,7 +221,8 @@ def _some_of(rows: Any) -> list[dict[str, Any]]:
 
 
 def position_of(row: dict[str, Any]) -> VenuePosition:
-    return VenuePosition(_text(row["symbol"]), figure(row["quantity"]))
+    qty = figure(row["quantity"])
+    return VenuePosition(_text(row["symbol"]), qty, unit_value(row.get("cost_basis"), qty))
 
 
 def account_of(balances: dict[str, Any]) -> VenueAccount:

@@ -132,6 +132,7 @@ class TestMadeUpVenue(BrokerageContract):
         "test_the_exits_of_an_entry_that_is_cancelled_go_with_it": _LINKS,
         "test_of_two_alternatives_one_is_filled_and_the_other_cancelled": _LINKS,
         "test_an_order_that_another_one_triggers_waits_for_it": _LINKS,
+        "test_a_position_is_told_with_what_a_unit_of_it_is_worth": "it tells units alone",
         "test_an_order_with_terms_that_nobody_knows_is_followed": "its orders have no words for type and duration",
         "test_repeated_and_reordered_events_are_told_once": "it is asked, and tells of nothing by itself",
         "test_the_venues_clock_is_read": "it has no clock",

@@ -95,6 +95,7 @@ _OPEN = "it keeps what is open, and tells what ends when it ends"
 
 class TestSimulated(BrokerageContract):
     not_applicable = {
+        "test_a_position_is_told_with_what_a_unit_of_it_is_worth": _OWN,
         "test_what_the_venue_refuses_is_final_and_says_why": "what is too dear is denied before it",
         "test_terms_that_the_venue_has_not_are_refused_before_anything_is_sent": "it has all terms",
         "test_an_order_that_may_not_leave_any_more_is_not_sent": "no order waits on its way to it",

@@ -30,7 +30,7 @@ from tests.venue_accounts.conftest import venue as venue
 from trading.connections import connect
 from trading.engine.orders import Side
 from trading.engine.updates import UpdateKind
-from trading.grants import decide
+from trading.grants import decide, read_state
 from trading.models import AccountEntry, Difference, OutsideOrder, Run
 from trading.reconciling.compare import Shown, Unbelievable
 from trading.reconciling.settling import OtherAccount, settle
@@ -38,8 +38,14 @@ from trading.reconciling.settling import OtherAccount, settle
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_servers_of_its_own")]
 
 
-def shown(qty: str = "0", cash: str = "1000", orders: tuple[VenueOrder, ...] = (), number: str = "A1") -> Shown:
-    held = [VenuePosition("SPY", Decimal(qty))] if Decimal(qty) else []
+def shown(
+    qty: str = "0",
+    cash: str = "1000",
+    orders: tuple[VenueOrder, ...] = (),
+    number: str = "A1",
+    worth: str | None = None,
+) -> Shown:
+    held = [VenuePosition("SPY", Decimal(qty), worth and Decimal(worth))] if Decimal(qty) else []
     money = VenueAccount(number, cash=Decimal(cash), equity=Decimal(cash), buying_power=Decimal(cash))
     return Shown(money, held, orders)
 
@@ -90,6 +96,8 @@ def test_a_figure_that_cannot_be_changes_nothing(difference, figure):
         look(figure)
     with pytest.raises(Unbelievable):
         look("7", figure)
+    with pytest.raises(Unbelievable):
+        look("7", worth=figure)
     difference.refresh_from_db()
     assert (difference.state, difference.amount) == ("open", 5)
 
@@ -117,6 +125,29 @@ def test_adopting_takes_the_venues_word_by_an_entry_and_lets_orders_leave(differ
     assert (told.target, told.detail["amount"]) == (f"difference:{difference.pk}", "5")
     assert not look("7").found
     assert may_open() == ""
+
+
+def worth_of_others() -> dict[str, Decimal]:
+    with connect() as database:
+        return {one.symbol: one.unit_value for one in read_state(database, ACCOUNT, with_loss=False).holdings}
+
+
+def test_what_belongs_to_no_run_counts_at_what_the_venue_says_that_it_is_worth():
+    look("2", worth="100", times=1, may_begin=True)
+    assert worth_of_others() == {"SPY": Decimal(100)}
+    look("2", worth="101", times=3)
+    assert AccountEntry.objects.filter(symbol="SPY").count() == 1
+    look("2", worth="103", times=3)
+    look("2", worth=None)
+    assert worth_of_others() == {"SPY": Decimal(103)}
+    assert not Difference.objects.exists()
+
+
+def test_what_is_adopted_is_priced_by_the_next_look(difference):
+    command("adopt", str(difference.pk), "--reason", "bought by hand")
+    assert worth_of_others() == {"SPY": Decimal(0)}
+    look("7", worth="100", times=1)
+    assert worth_of_others() == {"SPY": Decimal(100)}
 
 
 def command(*words: str):

@@ -211,6 +211,11 @@ def not_outside(database: Database, account: str, ours: Iterable[OurOrder]) -> N
         database.execute(_NOT_OUTSIDE, [account, ids])
 
 
+def unit_values(database: Database, account: str) -> dict[str, Decimal]:
+    """What the entries say that a unit was worth last, by ticker."""
+    return dict(database.execute(_PRICES, [account]).fetchall())
+
+
 def entry(
     database: Database,
     account: str,
@@ -229,6 +234,10 @@ def entry(
     database.execute(_ENTRY, values)
 
 
+_PRICES: Final = """
+    SELECT DISTINCT ON (ticker) ticker, price FROM account_entries
+     WHERE account = %s AND price IS NOT NULL ORDER BY ticker, id DESC
+"""
 _ENTRY: Final = """
     INSERT INTO account_entries (account, symbol, ticker, qty, cash, price, by, reason, difference_id, at)
          VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp())

@@ -97,6 +97,7 @@ def check(shown: Shown) -> None:
     zero."""
     figures = [("cash", shown.account.cash)]
     figures += [(one.symbol, one.qty) for one in shown.positions]
+    figures += [(one.symbol, one.unit_value) for one in shown.positions if one.unit_value is not None]
     for order in shown.orders:
         figures += [(order.venue_order_id, one) for one in (order.terms.qty, order.filled_qty, order.avg_price)]
     for name, figure in figures:

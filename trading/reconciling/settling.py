@@ -25,6 +25,8 @@ Key = tuple[str, str]
 #: Who makes the entries that tell what an account held when it was first looked at.
 SYSTEM: Final = "alphaswarm"
 _BEGINNING: Final = timedelta(minutes=5)
+#: By so much of it must what a unit is worth have changed to be news.
+_MOVED: Final = Decimal("0.02")
 
 _STANDING: Final = """
     SELECT id, kind, subject, amount, state FROM differences WHERE account = %s AND state IN ('open', 'ignored')
@@ -100,22 +102,38 @@ def settle(
         book.gone(database, account, [order.venue_order_id for order in gone])
         ours = book.booked(database, account, shown.orders, began_at - _BEGINNING)
         found = compare.differences(shown, ours)
+        worth = {ticker_of(one.symbol): one.unit_value for one in shown.positions if one.unit_value}
         if begins:
-            _take_as_it_is(database, account, number, found)
+            _take_as_it_is(database, account, number, found, worth)
             ours = book.booked(database, account, shown.orders, began_at - _BEGINNING)
             found = compare.differences(shown, ours)
+        _price(database, account, ours.outside, worth)
         opened = _write(database, account, found, before, _unsettled(database, account, shown))
         book.looked(database, account, number)
     return Settled(found, opened, begins)
 
 
-def _take_as_it_is(database: Database, account: str, number: str, found: Sequence[Found]) -> None:
+def _take_as_it_is(
+    database: Database, account: str, number: str, found: Sequence[Found], worth: Mapping[str, Decimal]
+) -> None:
     reason = f"held in {number} when it was first looked at"
     for one in found:
         if one.kind == "position":
-            book.entry(database, account, one.symbol, qty=one.amount, by=SYSTEM, reason=reason)
+            price = worth.get(one.subject)
+            book.entry(database, account, one.symbol, qty=one.amount, price=price, by=SYSTEM, reason=reason)
         elif one.kind == "cash":
             book.entry(database, account, "", cash=one.amount, by=SYSTEM, reason=reason)
+
+
+def _price(database: Database, account: str, outside: Mapping[str, Decimal], worth: Mapping[str, Decimal]) -> None:
+    """Keep what a unit of what is nobody's run is worth, by ticker, for it counts towards the account's limits."""
+    known = book.unit_values(database, account)
+    for symbol, qty in outside.items():
+        ticker = ticker_of(symbol)
+        price, before = worth.get(ticker), known.get(ticker)
+        if qty and price and (not before or abs(price - before) > before * _MOVED):
+            book.entry(database, account, symbol, price=price, by=SYSTEM, reason="what a unit is worth at the venue")
+            known[ticker] = price
 
 
 def _unsettled(database: Database, account: str, shown: Shown) -> set[Key]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from decimal import Decimal
 
-from brokers.base import IBrokerage, Recalled, VenuePosition
+from brokers.base import IBrokerage, Recalled
 from tests.brokers.contract_venue import SYMBOL, Venue, filled, limit, order
 from tests.risk.waiting import eventually
 from trading.engine.orders import OrderRecord, Side
@@ -29,7 +29,8 @@ class QuestionCases:
         venue.kinds(one, UpdateKind.FILL, "10")
         account = venue.adapter.query_account()
 
-        assert venue.adapter.query_positions() == [VenuePosition(SYMBOL, Decimal(10))]
+        [position] = venue.adapter.query_positions()
+        assert (position.symbol, position.qty) == (SYMBOL, Decimal(10))
         assert (account.cash, account.equity) == venue.money()
         assert not account.blocked
 
@@ -85,7 +86,7 @@ class QuestionCases:
         outsider.reach()
         try:
             account = outsider.query_account()
-            assert outsider.query_positions() == [VenuePosition(SYMBOL, Decimal(10))]
+            assert outsider.query_positions() == venue.adapter.query_positions()
         finally:
             outsider.close()
         assert (account.cash, account.equity) == venue.money()
@@ -113,3 +114,10 @@ class QuestionCases:
             assert outsider.query_order(never_sent(outsider)) is None
         finally:
             outsider.close()
+
+    def test_a_position_is_told_with_what_a_unit_of_it_is_worth(self, venue: Venue):
+        one = order(side=Side.SELL)
+        venue.adapter.submit_order(one)
+        venue.kinds(one, UpdateKind.FILL, "10")
+        [position] = venue.adapter.query_positions()
+        assert (position.qty, position.unit_value) == (Decimal(-10), Decimal(100))
