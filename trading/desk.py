@@ -265,7 +265,6 @@ class OrderDesk:
         if self._reconciliation is not None and self._reconciliation.takes(update):
             return
         try:
-            self._note_left(update)
             self._engine.on_update(update)
         except Exception as error:
             # What follows in the queue may be a fill: it is heard, and the session ends by this.
@@ -276,12 +275,6 @@ class OrderDesk:
         if self._engine.halted or self._engine.leaving:
             self._wake.set()
         self.withdrawals.heard()
-
-    def _note_left(self, update: VenueUpdate) -> None:
-        """An order that the venue tells of has left, also where the owner that sent it was lost before it could say."""
-        order = self._engine.orders.get(update.client_order_id) if isinstance(update, OrderUpdate) else None
-        if order is not None and order.status is OrderStatus.INTENDED:
-            self._engine.on_submitted(order)
 
     def cancel_open(self, reason: str) -> asyncio.Task[None]:
         """Begin to cancel all that is open, unless that is under way; the task ends when it is, or in doubt."""

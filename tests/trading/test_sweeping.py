@@ -352,6 +352,28 @@ def left_behind(market: Market, status: str = "interrupted", known: bool = True)
     return run
 
 
+def test_what_was_filled_before_its_owner_could_say_that_it_sent_it_is_booked(house, market, tmp_path):
+    run, lease = new_run()
+    Run.objects.filter(pk=run.pk).update(venue="alpaca", recipe={"brokerage": market.brokerage})
+    trading = Trading(run)
+    order = trading.order(qty=Decimal(2))
+    outside = venue_of(market.brokerage)
+    outside.reach()
+    outside.submit_order(order)
+    outside.close()
+    eventually(lambda: market.stub.book.by_client_id(order.client_order_id).status == "filled")
+    lost = trading.status("interrupted", "its owner was lost")
+    ledger.append_now(run.pk, [trading.intend(order), lost], token=lease.token)
+    after = left_behind(market)
+    guard = Sweeper(house.gate, KillFile(tmp_path / "kill"))
+    guard.round()
+    guard.wait()
+    assert (run.orders.get().status, run.fills.get().qty) == ("filled", 2)
+    assert run.positions.get().qty == 2
+    assert after.orders.get().status == "cancelled"
+    assert ledger.verify(run.pk).ok
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_what_a_run_leaves_open_when_its_owner_is_lost_is_withdrawn(house, market, tmp_path, known):
     run = left_behind(market, known=known)

@@ -30,8 +30,6 @@ NO_EFFECTS: Final[tuple[Effect, ...]] = ()
 _REPLACEABLE: Final = frozenset({OrderStatus.SUBMITTED, OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED})
 # Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
 _INTENDED: Final = OrderStatus.INTENDED
-_SUBMITTED: Final = OrderStatus.SUBMITTED
-_ORDER_SUBMITTED: Final = Kind.ORDER_SUBMITTED
 
 
 class Engine(Verbs):
@@ -202,14 +200,6 @@ class Engine(Verbs):
         return Denial(code=self.refusing, message="the run takes no new orders")
 
     # What becomes of it.
-
-    def on_submitted(self, *orders: OrderRecord) -> None:
-        """The driver is about to send these orders, which are linked where they are several."""
-        for order in orders:
-            order.move_to(_SUBMITTED)
-            self.records.append(Record(_ORDER_SUBMITTED, self.now, order))
-            if self.observer is not None:
-                self.observer.on_submitted(order, self.now)
 
     def on_withheld(self, order: OrderRecord, denial: Denial, *linked: OrderRecord) -> None:
         """The order gate did not let this order, and those linked with it, leave."""

@@ -11,7 +11,7 @@ from trading.engine.bars import Bar
 from trading.engine.instruments import Instrument, instrument_of
 from trading.engine.margin import AccountType, initial
 from trading.engine.open_orders import OpenOrders
-from trading.engine.orders import OrderRecord, OrderRequest, Side
+from trading.engine.orders import OrderRecord, OrderRequest, OrderStatus, Side
 from trading.engine.portfolio import ZERO, Portfolio, Position
 from trading.engine.records import Kind, Record
 from trading.engine.risk import Denial, RiskAgent, figures
@@ -20,6 +20,8 @@ from trading.engine.timers import Timers
 # Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
 _SELL: Final = Side.SELL
 _MARGIN: Final = AccountType.MARGIN
+_SUBMITTED: Final = OrderStatus.SUBMITTED
+_ORDER_SUBMITTED: Final = Kind.ORDER_SUBMITTED
 
 
 class RunState:
@@ -126,6 +128,14 @@ class RunState:
 
     def cancel_timer(self, name: str) -> None:
         self.timers.cancel(name)
+
+    def on_submitted(self, *orders: OrderRecord) -> None:
+        """The driver is about to send these orders, which are linked where they are several."""
+        for order in orders:
+            order.move_to(_SUBMITTED)
+            self.records.append(Record(_ORDER_SUBMITTED, self.now, order))
+            if self.observer is not None:
+                self.observer.on_submitted(order, self.now)
 
     def halt(self, code: str, message: str, figure: Decimal | None = None, limit: Decimal | None = None) -> None:
         """Take no more requests; the driver sees ``halted`` and ends the run."""

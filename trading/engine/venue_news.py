@@ -23,6 +23,7 @@ from trading.engine.updates import (
 # Python 3.11 looks the members of an enum up slowly, so those that every order needs are looked up once.
 _FILL: Final = UpdateKind.FILL
 _CANCEL_REFUSED: Final = UpdateKind.CANCEL_REFUSED
+_INTENDED: Final = OrderStatus.INTENDED
 _PENDING_CANCEL: Final = OrderStatus.PENDING_CANCEL
 _FILLED: Final = OrderStatus.FILLED
 _ORDER_FILLED: Final = Kind.ORDER_FILLED
@@ -52,6 +53,9 @@ class VenueNews:
         order = state.orders.get(update.client_order_id)
         if order is None:
             raise InvalidValue(f"update for an unknown order {update.client_order_id}")
+        if order.status is _INTENDED:
+            # It has left, and whoever sent it was lost before that was written.
+            state.on_submitted(order)
         if update.venue_order_id is not None:
             order.venue_order_id = update.venue_order_id
         if update.kind is _FILL:

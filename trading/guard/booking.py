@@ -6,13 +6,12 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import F, Q, Sum
-from django.db.models.functions import Now
 
 from brokers.base import IBrokerage
 from brokers.sightings import Sightings, VenueOrder
@@ -26,7 +25,7 @@ from trading.engine.state import RunState
 from trading.engine.updates import OrderUpdate, UpdateKind
 from trading.engine.venue_news import VenueNews
 from trading.lease import LEASE_SECONDS, Lease, keeper, owner_name
-from trading.models import Fill, Order, Run, RunStatus
+from trading.models import Fill, Run, RunStatus
 from trading.reconciling import resolving
 from trading.restoring import open_orders, restored
 from trading.show import Show
@@ -36,6 +35,9 @@ log = logging.getLogger(__name__)
 
 #: The code under which a swept run is told of, see `trading.models.RiskEvent`.
 SWEPT = "swept"
+
+#: When this process first took each run over that it has not done with, by the monotonic clock.
+_taken_at: dict[UUID, float] = {}
 
 # A session whose loop is blocked has a lease that is renewed all the same, so this asks for no expiry. What is another
 # guard's is left to it.
@@ -60,6 +62,7 @@ def take_over(run_id: UUID, status: str) -> Lease | None:
         row = cursor.fetchone()
     if row is None:
         return None
+    _taken_at.setdefault(run_id, time.monotonic())
     lease = Lease(run_id, row[0], asked + LEASE_SECONDS)
     keeper().hold(lease)
     return lease
@@ -87,6 +90,8 @@ def book(lease: Lease, venue: IBrokerage | None, reason: str) -> list[str]:
     if records:
         ledger.append_now(run.id, records, token=lease.token)
         Show(run).facts(records)
+    if not in_doubt:
+        _taken_at.pop(run.pk, None)
     return in_doubt
 
 
@@ -123,15 +128,14 @@ def _updates(run: Run, state: RunState, venue: IBrokerage | None) -> Iterator[Or
             taken[order.replaces] = shown.venue_order_id
             sightings.know(shown.venue_order_id, *_booked(run, order, shown))
             yield from sightings.take(shown, order.client_order_id)
-        elif order.venue_order_id is None and not _may_be_on_its_way(run, order):
+        elif order.venue_order_id is None and not _may_be_on_its_way(run.pk):
             yield _cancelled(order, resolving.NEVER_SHOWN)
 
 
-def _may_be_on_its_way(run: Run, order: OrderRecord) -> bool:
-    """Whether a call of the owner that did not answer may still bring an order to the venue."""
-    settled = Now() - timedelta(seconds=resolving.SETTLED_SECONDS)
-    latest = Order.objects.filter(pk=order.id).values("seq")
-    return run.events.filter(seq__in=latest, recorded_at__gt=settled).exists()
+def _may_be_on_its_way(run_id: UUID) -> bool:
+    """Whether a call that the owner made, until it was taken from, may still bring an order to the venue: how long an
+    intent waited for its grant, its turn and the gate, the ledger does not tell."""
+    return time.monotonic() - _taken_at[run_id] < resolving.SETTLED_SECONDS
 
 
 def _booked(run: Run, order: OrderRecord, shown: VenueOrder) -> tuple[Decimal, Decimal, Decimal]:

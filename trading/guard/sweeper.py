@@ -214,10 +214,17 @@ def sweep(brokerage: str, runs: Mapping[Watched, str], *, killed: bool, away: bo
 
 def _book(taken: Iterable[tuple[Watched, Lease]], reasons: Mapping[Watched, str], venue: IBrokerage | None) -> None:
     in_doubt: list[str] = []
+    troubles: list[TradingError] = []
     for run, lease in taken:
         try:
             in_doubt += book(lease, venue, f"{reasons[run]}; {UNANSWERED}")
         except LeaseLost:
             log.info("run %s was taken over by somebody else", run.run_id)
+        except TradingError as error:
+            # One run that cannot be written must not keep the others from it.
+            log.exception("what became of the orders of run %s could not be written", run.run_id)
+            troubles.append(error)
+    if troubles:
+        raise troubles[0]
     if in_doubt:
         raise NotEmpty(f"the venue does not tell what became of {', '.join(in_doubt)}")
