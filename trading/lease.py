@@ -156,7 +156,9 @@ class LeaseKeeper:
 
     def release(self, lease: Lease) -> None:
         with self._lock:
-            self._leases.pop(lease.run_id, None)
+            # The run may have come back to this process meanwhile, under a lease of its own.
+            if self._leases.get(lease.run_id) is lease:
+                del self._leases[lease.run_id]
 
     def drain(self) -> int:
         """Ask the owners of all that is held, and of all that will be, to stop; returns how many there are.

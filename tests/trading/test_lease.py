@@ -56,6 +56,18 @@ def expire(run):
         cursor.execute("UPDATE runs SET lease_expires_at = now() - interval '1 second' WHERE id = %s", [run.pk])
 
 
+def test_a_run_that_comes_back_to_its_process_keeps_its_new_lease_when_the_old_one_is_let_go():
+    run = queued_run()
+    old = claim(run.pk)
+    ledger.append_now(run.pk, [status("running")], token=old.token)
+    expire(run)
+    assert supervisor.take_from_lost() == [run.pk]
+    new = claim(run.pk)
+    with held(old, new) as keeper:
+        keeper.release(old)
+        assert keeper.drain() == 1
+
+
 def test_of_two_claims_one_wins():
     run = queued_run()
     assert claim(run.pk) is not None
