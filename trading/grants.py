@@ -56,14 +56,17 @@ _STATE: Final = f"""
               FROM outside_orders WHERE account = %(account)s AND status IN ({_OPEN}))
 """
 _UNRECONCILED: Final = "SELECT ticker FROM differences WHERE account = %s AND state = 'open' AND ticker <> ''"
-# What each run of the day had at its beginning, and has but for what it holds.
+# What each run of the day had at its beginning, and has but for what it holds. One that has ended before and still
+# holds something is of every day: its last mark is what is known of the beginning.
 _DAY: Final = """
     SELECT r.id::text, coalesce(r.cash, r.starting_cash), coalesce(began.equity, r.starting_cash)
       FROM runs r
       LEFT JOIN LATERAL (
           SELECT equity FROM equity_points e WHERE e.run_id = r.id AND e.time < %(midnight)s
            ORDER BY e.time DESC LIMIT 1) began ON true
-     WHERE r.account = %(account)s AND r.mode <> 'backtest' AND (r.ended_at IS NULL OR r.ended_at >= %(midnight)s)
+     WHERE r.account = %(account)s AND r.mode <> 'backtest'
+       AND (r.ended_at IS NULL OR r.ended_at >= %(midnight)s
+            OR EXISTS (SELECT FROM positions p WHERE p.run_id = r.id AND p.qty <> 0))
 """
 _GRANT: Final = """
     INSERT INTO order_grants (order_id, account, unit_value, granted_at)
@@ -144,7 +147,8 @@ def read_state(database: Database, account: str, with_loss: bool) -> AccountStat
 
 
 def _loss(database: Database, account: str, holdings: Sequence[Holding]) -> Decimal:
-    """What the runs that were open today lost since 00:00 UTC, what they hold valued at its last mark."""
+    """What the runs that were open today, or hold something, lost since 00:00 UTC, what they hold valued at its last
+    mark."""
     midnight = database.execute(_MIDNIGHT).fetchone()
     assert midnight is not None
     days = database.execute(_DAY, {"account": account, "midnight": midnight[0]}).fetchall()

@@ -363,6 +363,21 @@ def test_an_account_that_lost_its_daily_limit_opens_nothing_more(sender):
     assert (denial.code, denial.figure, denial.limit) == ("account_max_daily_loss", Decimal(100), Decimal(99))
 
 
+def test_what_a_run_of_another_day_still_holds_loses_money_today(sender, books, writer):
+    Account.objects.filter(pk=sender.account).update(limits={"max_daily_loss": "99"})
+    for one in (sender, other := Sender(sender.account, books[1], writer, sender.truth)):
+        one.order("SPY", Side.BUY, Decimal(10))
+        one.fill(Decimal(10))
+    points = [sender.trading.point()]
+    writer.append(ledger.Append(sender.run.id, None, [sender.trading.ending("stopped")], points=points)).result(10)
+    assert ask(other, opening(other)) is None
+    later = sender.trading.now + 1_000_000_000
+    fallen = {"equity": "99940", "positions": [{"symbol": "SPY", "last_price": "94"}], "time": later}
+    writer.append(ledger.Append(other.run.id, None, [], state=fallen)).result(10)
+    denial = ask(other, opening(other))
+    assert (denial.code, denial.figure) == ("account_max_daily_loss", Decimal(120))
+
+
 def test_an_open_breaker_lets_nothing_be_opened_anywhere(sender, books):
     for _ in range(5):
         sender.book.failed(sender.account, str(sender.run.id), Call.ORDER, "timed out")
