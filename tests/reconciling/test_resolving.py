@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+import psycopg
 import pytest
 
 from brokers.base import Recalled
@@ -16,7 +17,7 @@ from tests.trading.sessions import CASH, new_run, row, statuses
 from tests.venues.alpaca import AlpacaStub
 from tests.venues.book import Terms
 from tests.venues.faults import Fault
-from trading import ledger
+from trading import connections, ledger
 from trading.engine.engine import Engine
 from trading.engine.orders import OrderRecord, OrderRequest, OrderStatus, OrderType, ReplaceRequest, Side
 from trading.engine.risk import RiskAgent
@@ -139,6 +140,30 @@ def test_what_a_changed_order_has_filled_is_booked_once_after_its_owner_was_lost
 
 
 def test_an_order_whose_place_was_taken_by_one_of_which_nobody_heard_is_recalled_with_it():
+    run, _ = new_run()
+    engine, old, by = changed_in_its_place(run)
+    engine.on_update(update(UpdateKind.REPLACED, old))
+    assert recalled_to_its_venue(run, engine) == [(by.id, None), (old.id, "v-1")]
+
+
+def test_what_a_run_has_at_its_venue_is_asked_for_until_the_database_is_back(monkeypatch):
+    away = [psycopg.OperationalError("the database is away")] * 2
+
+    def connect():
+        if away:
+            raise away.pop()
+        return connections.connect()
+
+    monkeypatch.setattr(resolving, "connect", connect)
+    run, _ = new_run()
+    engine, old, by = changed_in_its_place(run)
+    assert recalled_to_its_venue(run, engine) == [(old.id, "v-1"), (by.id, None)]
+    assert not away
+
+
+def recalled_to_its_venue(run, engine) -> list[tuple[str, str | None]]:
+    """Which orders an adapter is told of before it is connected, with the venue's ids."""
+
     class Listening:
         account = "stub-paper"
         connections = 1
@@ -146,11 +171,7 @@ def test_an_order_whose_place_was_taken_by_one_of_which_nobody_heard_is_recalled
         def recall(self, orders):
             self.heard = [(one.order.id, one.order.venue_order_id) for one in orders]
 
-    run, _ = new_run()
-    engine, old, by = changed_in_its_place(run)
-    engine.on_update(update(UpdateKind.REPLACED, old))
     brokerage = Listening()
     together = Reconciliation(run.pk, engine, brokerage, tell=print, send=print, post=print)
     asyncio.run(together.recall())
-
-    assert brokerage.heard == [(by.id, None), (old.id, "v-1")]
+    return brokerage.heard

@@ -13,10 +13,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from datetime import UTC, datetime
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 from uuid import UUID
-
-import psycopg
 
 from brokers.base import IAsyncBrokerage, Recalled
 from brokers.sightings import VenueOrder
@@ -29,8 +28,11 @@ from trading.engine.orders import OrderRecord, OrderStatus
 from trading.engine.records import Kind
 from trading.engine.risk import Denial
 from trading.engine.updates import OrderUpdate, UpdateKind, VenueUpdate
+from trading.ledger.writing import AWAY
 
 log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 #: A call that sends an order is over by then, whoever made it: the timeouts of its client have passed.
 SETTLED_SECONDS: Final = 16.0
@@ -67,6 +69,16 @@ def recalled(run_id: UUID, orders: Sequence[OrderRecord]) -> list[Recalled]:
         rows = database.execute(_BOOKED, [run_id, [order.id for order in orders]]).fetchall()
     booked = {row[0]: (row[1], row[2], frozenset(row[3]), to_nanos(row[4]), row[5]) for row in rows}
     return [Recalled(order, *booked.get(order.id, ())) for order in orders]
+
+
+async def persistently(threads: Executor, what: str, ask: Callable[[], Answer]) -> Answer:
+    """What the database answers to ``ask`` in one of these threads, asked again for as long as it is away."""
+    while True:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, ask)
+        except AWAY as error:
+            log.warning("%s is not known yet: %s", what, error)
+            await asyncio.sleep(ASK_SECONDS)
 
 
 class Doubts:
@@ -194,12 +206,7 @@ class Doubts:
 
     async def _age(self, order: OrderRecord) -> float:
         """Seconds since the order's intent was written, by the database's clock."""
-        while True:
-            try:
-                return await asyncio.get_running_loop().run_in_executor(self._threads, self._read_age, order.id)
-            except psycopg.Error as error:
-                log.warning("the age of order %s is not known yet: %s", order.id, error)
-                await asyncio.sleep(ASK_SECONDS)
+        return await persistently(self._threads, f"the age of order {order.id}", partial(self._read_age, order.id))
 
     def _read_age(self, order_id: str) -> float:
         with connect() as database:

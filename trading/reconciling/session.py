@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from trading.engine.engine import Engine
 from trading.engine.orders import OrderRecord
 from trading.engine.updates import CashUpdate, ExternalOrder, OrderUpdate, UpdateKind, VenueUpdate
 from trading.reconciling.looking import FAILURES, Looks, threads
-from trading.reconciling.resolving import ASK_SECONDS, Doubts, recalled
+from trading.reconciling.resolving import ASK_SECONDS, Doubts, persistently, recalled
 from trading.tickers import ticker_of
 
 log = logging.getLogger(__name__)
@@ -57,8 +58,8 @@ class Reconciliation:
     async def recall(self) -> None:
         """To be called before the venue is connected: tell it which orders the run has there from before."""
         orders = [*self._engine.open_orders(), *self._places_taken()]
-        recall = asyncio.get_running_loop().run_in_executor(threads, recalled, self._run_id, orders)
-        self._brokerage.recall(await recall)
+        known = partial(recalled, self._run_id, orders)
+        self._brokerage.recall(await persistently(threads, f"what run {self._run_id} has at its venue", known))
 
     def _places_taken(self) -> Iterable[OrderRecord]:
         """Orders that are known to be replaced, by others of which the venue was not heard."""
