@@ -8,6 +8,7 @@ from alphaswarm_site import environment
 from alphaswarm_site.stack import secret_key
 from alphaswarm_site.stack.paths import StackPaths
 from alphaswarm_site.stack.urls import ServerUrls
+from trading.lease import LEASE_SECONDS
 
 
 @pytest.mark.parametrize("value", ["true", "1", "yes", "on"])
@@ -24,6 +25,13 @@ def test_a_database_url_may_name_a_host_or_a_socket() -> None:
     assert (tcp["USER"], tcp["PASSWORD"], tcp["HOST"], tcp["PORT"]) == ("me", "p@ss", "db.example", "5433")
     assert tcp["OPTIONS"]["sslmode"] == "require"
     assert environment.database("postgresql://me@/trades?host=/run/pg")["HOST"] == "/run/pg"
+
+
+def test_a_server_that_has_gone_without_a_word_is_noticed_while_a_lease_lasts() -> None:
+    options = environment.database("postgresql://me@db.example/trades?tcp_user_timeout=3000")["OPTIONS"]
+    silent = options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"]
+    assert silent <= LEASE_SECONDS
+    assert options["tcp_user_timeout"] == "3000"
 
 
 @pytest.mark.parametrize("url", ["sqlite:///db", "postgresql://host/", "trades", "postgresql://host:port/trades"])
