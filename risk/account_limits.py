@@ -120,7 +120,7 @@ class AccountState(msgspec.Struct):
     def _unmeasured(self, asked: Sequence[Opening], limits: AccountLimits) -> Denial | None:
         """A limit on the value of all symbols cannot be measured with one among them whose price is not known."""
         name = next((name for name in _OF_ALL_SYMBOLS if getattr(limits, name) is not None), None)
-        if name is None:
+        if name is None or all(one.unit_value for one in (*self.holdings, *self.openings)):
             return None
         for one in reach(self.holdings, (*self.openings, *asked)):
             if one.is_unpriced:
