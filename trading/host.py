@@ -7,11 +7,11 @@ import logging
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, close_old_connections
 
 from trading import dispatch, ledger, runner
 from trading.engine.bars import to_nanos
@@ -19,6 +19,7 @@ from trading.engine.records import Kind, Record
 from trading.frames import publisher
 from trading.lease import HandedOver, Lease, claim, give_away, keeper, owner_name
 from trading.ledger import LeaseLost
+from trading.ledger.writing import AWAY
 from trading.models import Mode, Run
 from trading.show import Observer, Show
 from trading.summary import RunSummary
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 #: What is done with a claimed run.
 Work = Callable[[Run, Lease, Show], RunSummary]
+
+#: The database's own errors, whichever way it is asked.
+_AWAY: Final = (*AWAY, OperationalError, InterfaceError, InternalError)
 
 
 def run_session(run_id: UUID, observer: Observer | None = None, **secrets: Any) -> RunSummary | None:
@@ -40,7 +44,7 @@ def run_session(run_id: UUID, observer: Observer | None = None, **secrets: Any) 
         close_old_connections()
         return asyncio.run(session.run())
 
-    return _own(run_id, work, observer)
+    return _own(run_id, work, observer, passing=_AWAY)
 
 
 def run_backtest(run_id: UUID, observer: Observer | None = None, *, hand_back: bool = False) -> RunSummary | None:
@@ -56,7 +60,11 @@ def run_backtest(run_id: UUID, observer: Observer | None = None, *, hand_back: b
     return _own(run_id, work, observer)
 
 
-def _own(run_id: UUID, work: Work, observer: Observer | None) -> RunSummary | None:
+def _own(
+    run_id: UUID, work: Work, observer: Observer | None, passing: tuple[type[Exception], ...] = ()
+) -> RunSummary | None:
+    """Claim a run and do the work. After an error that is ``passing`` the run is the next owner's, as if this one were
+    lost."""
     lease = claim(run_id)
     if lease is None:
         log.info("run %s is not for the taking", run_id)
@@ -70,6 +78,11 @@ def _own(run_id: UUID, work: Work, observer: Observer | None) -> RunSummary | No
         return None
     except HandedOver:
         _hand_over(lease, "its worker was told to end")
+        return None
+    except passing as error:
+        # The lease is left to expire and not handed over: owners that were lost are counted, so an error that does not
+        # pass ends the run.
+        log.warning("run %s is left to its next owner: %s", run_id, error)
         return None
     except Exception as error:
         return _fail(run_id, lease, error, observer)

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 
 from tests.trading.market import recipe, write_bars
 from tests.trading.market import replay as replay_feed
 from tests.trading.sessions import Frames, Gatehouse, gatehouse, new_run
-from trading import ledger, recipes, runner
+from trading import host, ledger, recipes, runner, supervisor
 from trading.connections import connect
 from trading.endings import STOPPED
 from trading.lease import Lease, claim
@@ -210,6 +211,62 @@ def test_a_run_whose_recipe_was_changed_is_not_resumed(start: Callable[..., Any]
     Run.objects.filter(pk=run.pk).update(recipe=changed)
     with pytest.raises(CannotResume, match=r"fact 1: .* the replay another order\.collateral, order\.qty|order\.qty"):
         start(run, taken(run))
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a second look at a lost run, nor tells of it."""
+    monkeypatch.setattr(supervisor, "SECOND_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(supervisor.dispatch, "send", lambda run: None)
+    monkeypatch.setattr(supervisor, "raise_alert", lambda *_: None)
+
+
+def expire(run: Run) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE runs SET lease_expires_at = now() - interval '1 second' WHERE id = %s", [run.pk])
+    assert supervisor.take_from_lost() == [run.pk]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_one_whose_connection_is_cut_while_it_is_brought_to_where_it_was_is_the_next_owners(
+    start: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, lease = queued(document(write_bars(tmp_path / "bars.csv", minutes=60)))
+    lose(start(run, lease), 30)
+    expire(run)
+    read_seen = ledger.read_seen
+
+    def cut(database: psycopg.Connection[Any], run_id: Any) -> Any:
+        monkeypatch.setattr(ledger, "read_seen", read_seen)
+        database.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr(ledger, "read_seen", cut)
+    assert host.run_session(run.pk) is None
+    assert Run.objects.get(pk=run.pk).status == RunStatus.STARTING
+    expire(run)
+    summary = host.run_session(run.pk)
+    assert summary is not None
+    assert summary.status == RunStatus.COMPLETED
+
+
+@pytest.mark.usefixtures("impatient")
+def test_one_that_the_database_fails_each_time_is_not_tried_for_ever(
+    start: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, lease = queued(document(write_bars(tmp_path / "bars.csv", minutes=60)))
+    lose(start(run, lease), 30)
+    expire(run)
+
+    def fail(*_: Any) -> None:
+        raise psycopg.OperationalError("canceling statement due to statement timeout")
+
+    monkeypatch.setattr(ledger, "read_seen", fail)
+    for _ in range(supervisor.SESSION_ATTEMPTS - 1):
+        assert host.run_session(run.pk) is None
+        expire(run)
+    row = Run.objects.get(pk=run.pk)
+    assert row.status == RunStatus.INTERRUPTED
+    assert "lost 5 owners without a new bar" in row.reason
 
 
 def test_a_feed_that_gives_other_bars_is_not_gone_on_with(start: Callable[..., Any], tmp_path: Path) -> None:
