@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import Annotated, Final
 
 import msgspec
@@ -120,7 +121,8 @@ class AccountState(msgspec.Struct):
     def _unmeasured(self, asked: Sequence[Opening], limits: AccountLimits) -> Denial | None:
         """A limit on the value of all symbols cannot be measured with one among them whose price is not known."""
         name = next((name for name in _OF_ALL_SYMBOLS if getattr(limits, name) is not None), None)
-        if name is None or all(one.unit_value for one in (*self.holdings, *self.openings)):
+        values = chain((one.unit_value for one in self.holdings), (one.unit_value for one in self.openings))
+        if name is None or all(values):
             return None
         for one in reach(self.holdings, (*self.openings, *asked)):
             if one.is_unpriced:
