@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 from brokers.base import STARTING_CASH, Recalled, VenueAccount, VenueClock, VenueFill, VenuePosition
 from brokers.ibkr import books, mapping, orders
@@ -18,6 +19,9 @@ from brokers.sightings import VenueOrder
 from brokers.threaded import ThreadedBrokerage
 from trading.engine.errors import Fatal, Transient, Unknown, VenueError, Withheld
 from trading.engine.orders import OrderRecord
+from trading.engine.updates import OrderUpdate, UpdateKind, VenueUpdate
+
+_ENDS: Final = frozenset({UpdateKind.CANCELLED, UpdateKind.REJECTED, UpdateKind.REPLACED})
 
 
 class InteractiveBrokersBrokerage(ThreadedBrokerage):
@@ -46,7 +50,7 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         self._address = (host, port, client_id)
         self._market = (exchange, currency)
         self._poll_seconds = poll_seconds
-        self._known = KnownOrders(self.venue, self.tell)
+        self._known = KnownOrders(self.venue, self._tell_of_orders)
         self._executions = Executions(self.tell)
         self._ours: set[str] = set()
         self._recalled: Sequence[Recalled] = ()
@@ -74,7 +78,9 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         contracts = Contracts(wire, *self._market)
         self._spelled = contracts.spelled
         self._questions = Questions(wire, self._address[2], self._known.name_of)
-        sent = self._orders = Orders(wire, contracts, self._known, self._executions, self._ours, self.tell, self.let_go)
+        sent = self._orders = Orders(
+            wire, contracts, self._known, self._executions, self._ours, self._tell_of_orders, self.let_go
+        )
         sent.recall(self._recalled)
         line = self._line = Line(
             wire, self._address, self._poll_seconds, check=self._check_account, look=sent.look, came_up=self.came_up
@@ -94,7 +100,17 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
         if self._line is not None:
             self._line.down()
         if self._wire is not None:
+            if self._wire.loop.is_running():
+                self._wire.soon(self._executions.flush)
             self._wire.stop()
+
+    def _tell_of_orders(self, updates: Sequence[VenueUpdate]) -> None:
+        """An order's end comes after its fills: who goes on with the run asks for nothing of an order that is over, and
+        a fill that waits here for its commission would be lost with this process."""
+        for update in updates:
+            if isinstance(update, OrderUpdate) and update.kind in _ENDS:
+                self._executions.flush(update.client_order_id)
+        self.tell(updates)
 
     def _check_account(self) -> None:
         accounts = self._require().ib.managedAccounts()

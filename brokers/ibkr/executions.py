@@ -74,6 +74,11 @@ class Executions:
             symbol = fill.contract.symbol
             self._tell([CashUpdate("fee", -fee, _now(), symbol, f"commission of execution {key}")])
 
+    def flush(self, client_order_id: str | None = None) -> None:
+        """Tell what still waits for its commission, of one order or of all."""
+        for key in [key for key, (_, name) in self._waiting.items() if client_order_id in (None, name)]:
+            self._send(key, None)
+
     def _correct(self, before: Any, fill: Any, client_order_id: str) -> None:
         if before.execution.execId in self._waiting:
             self._send(before.execution.execId, None)

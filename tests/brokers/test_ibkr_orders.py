@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from tests.brokers.contract import SYMBOL, limit, order
 from tests.brokers.contract_venue import booked
 from tests.brokers.places import Ibkr
 from tests.risk.waiting import eventually
+from tests.venues import tws_messages
 from trading.engine.errors import Rejected
 from trading.engine.orders import OrderRecord
 from trading.engine.updates import CashUpdate, OrderUpdate, UpdateKind
@@ -119,6 +122,53 @@ def test_units_that_a_correction_adds_are_a_fill_of_their_own(venue: Ibkr):
 
 def corrections(venue: Ibkr) -> list[CashUpdate]:
     return [one for one in venue.heard if isinstance(one, CashUpdate) and one.code == "correction"]
+
+
+@pytest.fixture
+def unpaid(venue: Ibkr, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """No commission comes until this is called."""
+    commission, held = tws_messages.commission, []
+
+    def of_nothing(execution_id: str, amount: Decimal) -> tuple[Any, ...]:
+        held.append(commission(execution_id, amount))
+        return commission("", amount)
+
+    def pay() -> None:
+        venue.stub.call(lambda: [client.send(*message) for client in venue.stub.clients for message in held])
+
+    monkeypatch.setattr(tws_messages, "commission", of_nothing)
+    return pay
+
+
+def test_an_orders_end_comes_after_its_fills_and_a_late_commission_after_both(venue: Ibkr, unpaid: Callable[[], None]):
+    one = venue.rest(limit("99"))
+    venue.trade("99", "4")
+    venue.adapter.cancel_order(one)
+
+    assert venue.kinds(one, UpdateKind.CANCELLED) == [UpdateKind.ACCEPTED, UpdateKind.FILL, UpdateKind.CANCELLED]
+    unpaid()
+    eventually(lambda: venue.hear(lambda heard: True) and [one for one in venue.heard if isinstance(one, CashUpdate)])
+    assert [(told.code, told.amount) for told in venue.heard if isinstance(told, CashUpdate)] == [("fee", Decimal(-1))]
+
+
+def test_an_order_that_another_one_replaces_is_told_of_its_fills_first(venue: Ibkr, unpaid: Callable[[], None]):
+    old = venue.rest(limit("99"))
+    venue.trade("99", "4")
+    eventually(lambda: venue.adapter.query_positions()[0].qty == 4)
+    venue.adapter.replace_order(old, instead_of(old, "98", "6"))
+
+    assert venue.kinds(old, UpdateKind.REPLACED) == [UpdateKind.ACCEPTED, UpdateKind.FILL, UpdateKind.REPLACED]
+
+
+def test_a_fill_that_waits_for_its_commission_is_told_before_the_connection_is_closed(
+    venue: Ibkr, unpaid: Callable[[], None]
+):
+    one = venue.rest(limit("99"))
+    venue.trade("99", "4")
+    eventually(lambda: venue.adapter.query_fills(0))
+    venue.adapter.close()
+
+    assert traded(venue.hear(lambda heard: True, one)) == 4
 
 
 @pytest.mark.parametrize("code", [103, 110, 201, 203, 321, 354])
