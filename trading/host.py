@@ -100,14 +100,15 @@ def _let_go(run_id: UUID, lease: Lease) -> None:
 
 
 def _hand_over(lease: Lease, reason: str) -> None:
-    """Queue the run again, and tell the workers."""
+    """Queue the run again, and tell the workers. While the database is away its lease is left to expire."""
     try:
         give_away(lease, f"handed over by {owner_name()}: {reason}")
+        log.info("run %s is handed over: %s", lease.run_id, reason)
+        dispatch.send(Run.objects.get(pk=lease.run_id))
     except LeaseLost:
         log.info("run %s was taken from this process before it was handed over", lease.run_id)
-        return
-    log.info("run %s is handed over: %s", lease.run_id, reason)
-    dispatch.send(Run.objects.get(pk=lease.run_id))
+    except _AWAY as error:
+        log.warning("run %s could not be handed over: %s", lease.run_id, error)
 
 
 def leave() -> None:

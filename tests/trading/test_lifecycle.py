@@ -9,11 +9,13 @@ import threading
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import override_settings
 
@@ -284,6 +286,31 @@ def test_a_session_that_is_blocked_holds_up_neither_its_run_nor_the_end_of_its_w
     assert again(run).status == RunStatus.QUEUED
     assert run.reason == f"handed over by {run.owner}: its session did not answer"
     assert claim(run.pk) is not None
+
+
+def test_where_the_database_fails_over_one_that_is_blocked_the_others_are_handed_over_and_the_worker_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = owned(queued()), owned(queued())
+    lost: list[Lease] = []
+    for lease in (first, second):
+        lease.on_lost = partial(lost.append, lease)
+
+    def give(lease: Lease, reason: str) -> None:
+        if lease is first:
+            raise OperationalError("the connection is closed")
+        give_away(lease, reason)
+
+    keeper, writer, ended = LeaseKeeper(), Mock(), Mock()
+    monkeypatch.setattr(keeper, "hand_over", lambda: [first, second])
+    monkeypatch.setattr(host, "keeper", lambda: keeper)
+    monkeypatch.setattr(host, "give_away", give)
+    monkeypatch.setattr(ledger, "writer", lambda: writer)
+    monkeypatch.setattr(os, "_exit", ended)
+    host.leave()
+    assert lost == [first, second]
+    assert [Run.objects.get(pk=lease.run_id).status for lease in lost] == [RunStatus.RUNNING, RunStatus.QUEUED]
+    ended.assert_called_once_with(0)
 
 
 # Versions.
