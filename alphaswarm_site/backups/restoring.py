@@ -37,9 +37,12 @@ from trading.models import LedgerHead, Run, RunStatus
 Report = Callable[[str], None]
 
 END_SECONDS: Final = 20
+#: By so much is a restored token above the one that was read. The database in use goes on until the other takes its
+#: place, and each claim of a run in that time makes a token of its own.
+_TOKEN_STEP: Final = 1_000_000
 _TOKENS: Final = "SELECT id, fencing_token FROM runs WHERE fencing_token > 0"
-_FENCE: Final = """
-    UPDATE runs SET fencing_token = greatest(fencing_token, given.token) + 1
+_FENCE: Final = f"""
+    UPDATE runs SET fencing_token = greatest(fencing_token, given.token) + {_TOKEN_STEP}
       FROM unnest(%s::uuid[], %s::bigint[]) AS given(id, token) WHERE runs.id = given.id
 """
 
