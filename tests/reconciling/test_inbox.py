@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 
 from access.models import AuditEntry
 from alphaswarm_site.commands import BadInput, Refused
@@ -16,7 +17,7 @@ from brokers.base import VenueAccount, VenuePosition
 from brokers.sightings import VenueOrder
 from risk import places
 from risk.account_limits import Opening
-from tests.engine.builders import buy
+from tests.engine.builders import buy, sell
 from tests.reconciling.places import ACCOUNT
 from tests.risk.test_api import caller as caller
 from tests.risk.test_api import code_of, post
@@ -32,6 +33,7 @@ from trading.engine.orders import Side
 from trading.engine.updates import UpdateKind
 from trading.grants import decide, read_state
 from trading.models import AccountEntry, Difference, OutsideOrder, Run
+from trading.reconciling import book
 from trading.reconciling.compare import Shown, Unbelievable
 from trading.reconciling.settling import OtherAccount, settle
 
@@ -250,6 +252,36 @@ def test_flattening_sells_what_the_venue_has_more_through_the_gate(house, market
     assert command("now", ACCOUNT)["differences"] == []
     sent = OutsideOrder.objects.latest("id")
     assert (sent.status, sent.filled_qty, sent.reason) == ("filled", 5, "not ours")
+
+
+@pytest.mark.parametrize(("filled", "left"), [("0", 5), ("2", 3)])
+def test_what_a_flattening_order_leaves_when_it_ends_is_before_a_person_again(difference, filled, left):
+    name = f"outside-{difference.pk}-a1"
+    terms = sell(5)
+    with connect() as database:
+        book.entry(database, ACCOUNT, "SPY", qty=Decimal(5), by="me", reason="not ours", difference=difference.pk)
+    sent = {"side": "sell", "type": "market", "qty": 5, "status": "submitted", "by": "me"}
+    OutsideOrder.objects.create(
+        account=ACCOUNT, name=name, venue_order_id=name, symbol="SPY", ticker="SPY", reason="not ours", **sent
+    )
+    Difference.objects.update(state="flattened", solved_at=timezone.now())
+    held = str(7 - Decimal(filled))
+    ended = VenueOrder(
+        client_order_id=name,
+        venue_order_id="v9",
+        state=UpdateKind.REJECTED,
+        terms=terms,
+        time=1,
+        filled_qty=Decimal(filled),
+        avg_price=Decimal(100),
+    )
+    money = str(1000 + 100 * int(filled))
+    look(held, money, orders=(ended,), times=1)
+    assert may_open() == "unreconciled"
+    look(held, money, orders=(ended,))
+    one = Difference.objects.get()
+    assert (one.pk, one.state, one.amount) == (difference.pk, "open", left)
+    assert one.reason == "taken back: its order was rejected"
 
 
 def test_the_page_shows_the_evidence_and_leads_to_the_verbs(difference, owner, device):

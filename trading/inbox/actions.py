@@ -21,7 +21,7 @@ from risk.gate import OrderGate, Verdict
 from risk.kill_switch import said
 from trading.engine.bars import to_nanos
 from trading.engine.calendars import AROUND_THE_CLOCK
-from trading.engine.errors import Rejected, Transient, VenueError
+from trading.engine.errors import Fatal, Rejected, Transient, VenueError
 from trading.engine.instruments import instrument_of
 from trading.engine.orders import OrderRecord, OrderStatus, OrderType, Side, TimeInForce
 from trading.engine.records import plain
@@ -195,19 +195,19 @@ def _sell_off(one: Difference, reason: str, principal: Principal, door: Threaded
     order.status = OrderStatus.SUBMITTED
     try:
         door.submit_order(order)
-    except (Rejected, Transient) as refusal:
-        # Either way it did not take effect.
+    except (Rejected, Transient, Fatal) as refusal:
+        # Whichever it is, it did not take effect.
         _take_back(solved, order, str(refusal), principal)
         raise CannotSolve(f"the venue has not taken it: {refusal}") from refusal
     except VenueError as error:
         log.warning("whether order %s has arrived is not known yet: %s", order.client_order_id, error)
-    _follow(one.account, order, door)
+    _follow(one.account, order, door, principal.name)
     return solved
 
 
 def _order(one: Difference, reason: str) -> OrderRecord:
     """A market order that closes what the venue has more than the ledger."""
-    name = f"outside-{one.pk}-{uuid4().hex[:8]}"
+    name = f"{book.FLATTENS}{one.pk}-{uuid4().hex[:8]}"
     always = instrument_of(one.symbol).calendar == AROUND_THE_CLOCK
     return OrderRecord(
         id=name,
@@ -227,27 +227,17 @@ def _order(one: Difference, reason: str) -> OrderRecord:
 
 
 def _take_back(one: Difference, order: OrderRecord, why: str, principal: Principal) -> None:
-    """The venue did not take the order: by a further entry the difference is open again."""
+    """The venue did not take the order: the difference is open again."""
     with transaction.atomic():
         book.lock(connection.connection, one.account)
-        back = f"taken back: {why}"
-        book.entry(
-            connection.connection,
-            one.account,
-            one.symbol,
-            qty=-one.amount,
-            by=principal.name,
-            reason=back,
-            difference=one.pk,
-        )
         OutsideOrder.objects.filter(account=one.account, name=order.client_order_id).update(
-            status=OrderStatus.REJECTED.value, reason=back
+            status=OrderStatus.REJECTED.value
         )
-        Difference.objects.filter(pk=one.pk).update(state=State.OPEN, solved_at=None, reason=back)
+        book.take_back(connection.connection, one.account, principal.name, why)
 
 
-def _follow(account: str, order: OrderRecord, door: ThreadedBrokerage) -> None:
-    """Write what becomes of the order, for a while; after that the looks of sessions do."""
+def _follow(account: str, order: OrderRecord, door: ThreadedBrokerage, by: str) -> None:
+    """Write what becomes of the order, for a while; after that the looks at the account do."""
     give_up = time.monotonic() + FOLLOW_SECONDS
     over = False
     while not over and time.monotonic() < give_up:
@@ -260,6 +250,7 @@ def _follow(account: str, order: OrderRecord, door: ThreadedBrokerage) -> None:
             with transaction.atomic():
                 book.lock(connection.connection, account)
                 book.record(connection.connection, account, [shown])
+                book.take_back(connection.connection, account, by)
             over = shown.is_over
         if not over:
             time.sleep(0.2)

@@ -23,6 +23,8 @@ from trading.tickers import ticker_of
 Database = psycopg.Connection[Any]
 
 _OPEN: Final = ", ".join(f"'{status}'" for status in sorted(OPEN_STATUSES))
+#: How the name begins of an order that flattens a difference, whose id follows.
+FLATTENS: Final = "outside-"
 _LOCK: Final = """
     INSERT INTO risk_accounts (name) VALUES (%(account)s) ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name
 """
@@ -91,6 +93,22 @@ _STILL_OPEN: Final = f"""
 _GONE: Final = """
     UPDATE outside_orders SET status = 'cancelled', reason = 'the venue does not show it any more',
            updated_at = clock_timestamp() WHERE account = %s AND venue_order_id = ANY(%s)
+"""
+#: The entry that was made for such an order has the other sign of what it trades.
+_LEFT: Final = f"""
+    UPDATE outside_orders
+       SET reason = 'taken back: ' || coalesce(nullif(%(why)s, ''), 'its order was ' || status)
+     WHERE account = %(account)s AND name LIKE '{FLATTENS}%%' AND by <> '' AND status NOT IN ({_OPEN})
+       AND filled_qty < qty AND reason NOT LIKE 'taken back: %%'
+ RETURNING split_part(name, '-', 2)::bigint, symbol,
+           (qty - filled_qty) * CASE side WHEN 'sell' THEN -1 ELSE 1 END, reason
+"""
+_REOPEN: Final = """
+    UPDATE differences AS one SET state = 'open', solved_at = NULL, reason = %(reason)s
+     WHERE id = %(difference)s AND state = 'flattened' AND NOT EXISTS (
+           SELECT FROM differences AS other
+            WHERE (other.account, other.kind, other.subject) = (one.account, one.kind, one.subject)
+              AND other.state IN ('open', 'ignored'))
 """
 _NOT_OUTSIDE: Final = "DELETE FROM outside_orders WHERE account = %s AND venue_order_id = ANY(%s) AND by = ''"
 
@@ -209,6 +227,14 @@ def not_outside(database: Database, account: str, ours: Iterable[OurOrder]) -> N
     ids = [order.venue_order_id for order in ours if order.venue_order_id]
     if ids:
         database.execute(_NOT_OUTSIDE, [account, ids])
+
+
+def take_back(database: Database, account: str, by: str, why: str = "") -> None:
+    """What an order that was to flatten a difference has left when it ends: by a further entry it is a difference
+    again, which is open again unless another one of it stands already."""
+    for difference, symbol, rest, reason in database.execute(_LEFT, {"account": account, "why": why}).fetchall():
+        entry(database, account, symbol, qty=rest, by=by, reason=reason, difference=difference)
+        database.execute(_REOPEN, {"difference": difference, "reason": reason})
 
 
 def unit_values(database: Database, account: str) -> dict[str, Decimal]:

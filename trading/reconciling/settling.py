@@ -100,6 +100,7 @@ def settle(
         book.not_outside(database, account, ours.orders)
         book.record(database, account, compare.outside(shown, ours), before=begins)
         book.gone(database, account, [order.venue_order_id for order in gone])
+        book.take_back(database, account, SYSTEM)
         ours = book.booked(database, account, shown.orders, began_at - _BEGINNING)
         found = compare.differences(shown, ours)
         worth = {ticker_of(one.symbol): one.unit_value for one in shown.positions if one.unit_value}
