@@ -108,17 +108,19 @@ class Looks:
 
     async def look_if_due(self) -> None:
         """To be called each second."""
-        connections = self._brokerage.connections
-        came_up, self._connections = connections > self._connections, connections
+        account, connections = self._account, self._brokerage.connections
+        if connections > self._connections:
+            # It stays due until one looks: updates may not flow yet, or another session be amid a look.
+            account.due = 0.0
+        self._connections = connections
         if not self._brokerage.updates_healthy:
             return
         with _lock:
-            account = self._account
-            if account.busy or not (came_up or time.monotonic() >= account.due):
+            if account.busy or time.monotonic() < account.due:
                 return
             account.busy = True
-        try:
             account.due = time.monotonic() + EVERY_SECONDS
+        try:
             await self.look()
             if account.news:
                 self.soon()
@@ -128,7 +130,7 @@ class Looks:
         except FAILURES as error:
             log.warning("%s could not be compared: %s", self._name, error)
             account.trouble = f"the account cannot be compared with its venue: {error}"
-            account.due = time.monotonic() + RETRY_SECONDS
+            account.due = min(account.due, time.monotonic() + RETRY_SECONDS)
         finally:
             account.busy = False
 
