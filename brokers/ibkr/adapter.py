@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from brokers.base import STARTING_CASH, Recalled, VenueAccount, VenueClock, VenueFill, VenuePosition
 from brokers.ibkr import books, mapping, orders
 from brokers.ibkr.contracts import Contracts
+from brokers.ibkr.days import is_of_today
 from brokers.ibkr.executions import Executions
 from brokers.ibkr.line import Line
 from brokers.ibkr.orders import Orders
@@ -131,6 +133,9 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
 
     def replace_order(self, order: OrderRecord, by: OrderRecord) -> None:
         fields = mapping.order(by)
+        if self._known.decided_at(by) is None:
+            # It is of today, for whoever asks what became of it.
+            self._known.recall([Recalled(by, decided_at=time.time_ns())])
         self._require().call(self._sent().replace(order, by, fields), orders.ACKNOWLEDGE_SECONDS * 2, Unknown)
 
     def cancel_order(self, order: OrderRecord) -> None:
@@ -145,7 +150,17 @@ class InteractiveBrokersBrokerage(ThreadedBrokerage):
     # Questions.
 
     def query_order(self, order: OrderRecord) -> VenueOrder | None:
-        return self._asked().find(order)
+        """Raises `Transient` where nothing is told of an order that may be of an earlier day: the venue tells of today
+        alone."""
+        shown = self._asked().find(order)
+        if shown is None:
+            wire = self._require()
+            if not wire.call(is_of_today(wire, self._known.decided_at(order))):
+                raise Transient(
+                    f"ibkr tells of today's orders alone; look in TWS or in the account's statement what became of "
+                    f"{order.id}, which may be of an earlier day"
+                )
+        return shown
 
     def query_orders(self, since: int | None = None) -> list[VenueOrder]:
         return self._asked().orders(since)

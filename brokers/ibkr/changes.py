@@ -4,7 +4,7 @@ stay, and its quantity counts what was filled before."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -74,7 +74,7 @@ class Changes:
     """The changes that are under way, and whose the executions of a changed order are. To be used in the wire's loop.
 
     ``trades`` are the venue's orders by our names for them; ``take`` takes an execution that was held, once it is known
-    whose it is.
+    whose it is; ``is_of_today`` tells of which orders the venue tells what became of them.
     """
 
     def __init__(
@@ -83,11 +83,13 @@ class Changes:
         known: KnownOrders,
         tell: Callable[[Sequence[OrderUpdate]], None],
         take: Callable[[Any], None],
+        is_of_today: Callable[[OrderRecord], Awaitable[bool]],
     ) -> None:
         self._trades = trades
         self._known = known
         self._tell = tell
         self._take = take
+        self._is_of_today = is_of_today
         self._under_way: dict[int, Change] = {}
         self._recalled: dict[str, Change] = {}
         self._befores: dict[int, list[tuple[Decimal, str]]] = {}
@@ -166,8 +168,9 @@ class Changes:
             change = Change(old.order, by, Decimal(0), make(**mapping.order(by)), was)
             self._recalled[str(old.order.venue_order_id)] = change
 
-    def take_up(self, shown: Iterable[Trade]) -> None:
-        """Find their orders among all that are open, or that the venue still knows; what is of none has ended."""
+    async def take_up(self, shown: Iterable[Trade]) -> None:
+        """Find their orders among all that are open, or that the venue still knows; what is of none has ended, before a
+        change of today could be made. One of an earlier day may have been made, and is left as it is."""
         if not self._recalled:
             return
         for trade in shown:
@@ -177,8 +180,10 @@ class Changes:
             elif change is not None:
                 self._trades[change.order.client_order_id] = trade
                 self.begin(trade, change)
-        for key in list(self._recalled):
-            self._conclude(self._recalled.pop(key), None)
+        for key, change in list(self._recalled.items()):
+            is_of_today = await self._is_of_today(change.by)
+            if self._recalled.pop(key, None) is not None and is_of_today:
+                self._conclude(change, None)
 
     def forget(self, number: int, by: OrderRecord) -> None:
         """A change that another process may have asked for is asked for now."""

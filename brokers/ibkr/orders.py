@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from brokers.base import Recalled
 from brokers.ibkr import mapping
 from brokers.ibkr.changes import Change, Changes, filled, is_done
 from brokers.ibkr.contracts import Contracts
+from brokers.ibkr.days import is_of_today
 from brokers.ibkr.executions import Executions
 from brokers.ibkr.wire import IbThread
 from brokers.known_orders import KnownOrders
@@ -24,6 +26,8 @@ from trading.engine.updates import OrderUpdate, UpdateKind
 
 if TYPE_CHECKING:
     from brokers.ibkr.wire import Trade
+
+log = logging.getLogger(__name__)
 
 #: A new order that the gateway has not acknowledged by then is unknown.
 ACKNOWLEDGE_SECONDS: Final = 5.0
@@ -57,10 +61,10 @@ class Orders:
         self._let_go = let_go
         self._trades: dict[str, Trade] = {}
         self._errors: dict[int, tuple[int, str]] = {}
-        self._changes = Changes(self._trades, known, tell, self._take_fill)
+        self._changes = Changes(self._trades, known, tell, self._take_fill, self._is_of_today)
         self._missed: set[int] = set()
         self._asked_at = 0.0
-        self._recalled: set[int] = set()
+        self._recalled: dict[int, OrderRecord] = {}
         ib = wire.ib
         ib.errorEvent += self._on_error
         ib.orderStatusEvent += self._on_status
@@ -71,8 +75,9 @@ class Orders:
     def recall(self, orders: Sequence[Recalled]) -> None:
         """Hear, before connecting, which orders the run has from before."""
         self._changes.recall(orders, self._wire.order)
-        still_open = [one.order.venue_order_id or "" for one in orders if one.order.status not in FINAL_STATUSES]
-        self._recalled = {int(permanent) for permanent in still_open if permanent.isdigit()}
+        still_open = [one.order for one in orders if one.order.status not in FINAL_STATUSES]
+        named = [(order.venue_order_id or "", order) for order in still_open]
+        self._recalled = {int(permanent): order for permanent, order in named if permanent.isdigit()}
 
     # What the run wants.
 
@@ -146,7 +151,7 @@ class Orders:
         """Take every open order, of other hands too, and every execution of today where one may have been missed, or
         after `EXECUTIONS_SECONDS`: a day has many."""
         shown = await self.all_open()
-        self._changes.take_up([*shown, *self._wire.ib.trades()])
+        await self._changes.take_up([*shown, *self._wire.ib.trades()])
         for trade in shown:
             self._settle(trade, self._changes.given_up(trade))
             self._see(trade)
@@ -156,7 +161,7 @@ class Orders:
                 self._trades[name] = trade
         if thoroughly or self._may_have_missed(shown) or time.monotonic() - self._asked_at > EXECUTIONS_SECONDS:
             await self._take_executions()
-        self._miss({trade.order.permId for trade in shown})
+        await self._miss({trade.order.permId for trade in shown})
 
     def _may_have_missed(self, shown: Sequence[Trade]) -> bool:
         """Whether an order is not open of which no end was heard, or filled for more than its executions say."""
@@ -165,26 +170,38 @@ class Orders:
         gone = any(trade.order.permId not in still_open and not is_done(trade) for trade in every)
         return gone or any(mapping.figure(one.orderStatus.filled) > mapping.figure(one.filled()) for one in every)
 
-    def _miss(self, shown: set[int]) -> None:
+    async def _miss(self, shown: set[int]) -> None:
         """Take what is open no more, without a word that reached us, as cancelled; what it filled, its executions tell.
 
         Those of other connections are not told here: their fills show in the account's positions. What the run has from
-        before may have ended before this connection: the venue knows it for a day.
+        before may have ended before this connection: the venue knows it for a day. One that is older may as well have
+        been filled, and is left as it is.
         """
-        self._recalled -= shown
+        self._recalled = {permanent: order for permanent, order in self._recalled.items() if permanent not in shown}
         for trade in self._wire.ib.trades():
             if trade.order.permId in self._recalled and is_done(trade):
-                self._recalled.discard(trade.order.permId)
+                del self._recalled[trade.order.permId]
                 self._see(trade)
-        for permanent in self._recalled & self._missed:
-            self._recalled.discard(permanent)
-            update = OrderUpdate(UpdateKind.CANCELLED, self._name(permanent, ""), _now(), reason=_UNLISTED)
-            self._tell([update])
+        for permanent, order in [one for one in self._recalled.items() if one[0] in self._missed]:
+            ended = await self._is_of_today(order)
+            self._recalled.pop(permanent, None)
+            if ended:
+                update = OrderUpdate(UpdateKind.CANCELLED, self._name(permanent, ""), _now(), reason=_UNLISTED)
+                self._tell([update])
+            else:
+                log.error(
+                    "ibkr lists order %s no longer, and tells of today's orders alone: it stays open in the books; "
+                    "look in TWS or in the account's statement what became of it",
+                    order.id,
+                )
         gone = [trade for trade in self._wire.ib.openTrades() if trade.order.permId not in {0, *shown}]
         for trade in gone:
             if trade.order.permId in self._missed:
                 self._end(trade, _UNLISTED)
-        self._missed = {trade.order.permId for trade in gone} | self._recalled
+        self._missed = {trade.order.permId for trade in gone} | self._recalled.keys()
+
+    async def _is_of_today(self, order: OrderRecord) -> bool:
+        return await is_of_today(self._wire, self._known.decided_at(order))
 
     async def _take_executions(self) -> None:
         self._asked_at = time.monotonic()

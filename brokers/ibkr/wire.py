@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from brokers.ibkr import mapping
@@ -37,6 +39,7 @@ class IbThread:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
         self._refused = ""
+        self._greeting, self._greeted_at = b"", 0.0
         self._one = asyncio.Lock()
         self._under_way: set[asyncio.Task[None]] = set()
         self._library: Any = self.call(self._load())
@@ -63,7 +66,25 @@ class IbThread:
         ib = self._library.IB()
         ib.RaiseRequestErrors = True
         ib.errorEvent += self._on_error
+        ib.client.conn.hasData += self._on_data
         return ib
+
+    def _on_data(self, data: bytes) -> None:
+        if not self._greeting:
+            self._greeting, self._greeted_at = data, time.monotonic()
+
+    def since_midnight(self) -> timedelta | None:
+        """How long ago midnight was by the gateway's clock, in a zone of its own; None where it has not said so.
+
+        The first frame of a connection has its date and time (`20260102 09:30:00 EST`), which the library drops.
+        """
+        try:
+            told = self._greeting.split(b"\0")[-2].decode()
+            hours, minutes, seconds = map(int, told[9:17].split(":"))
+        except (IndexError, ValueError):
+            return None
+        ago = timedelta(hours=hours, minutes=minutes, seconds=seconds + time.monotonic() - self._greeted_at)
+        return ago % timedelta(days=1)
 
     def _on_error(self, request: int, code: int, text: str, contract: Any) -> None:
         if code == mapping.TAKEN_CLIENT_ID:
@@ -72,7 +93,7 @@ class IbThread:
     async def connect(self, address: tuple[str, int, int], readonly: bool = False) -> None:
         """Connect to host, port and client id; raises `Fatal` or `Transient`."""
         host, port, client_id = address
-        self._refused = ""
+        self._refused, self._greeting = "", b""
         attempt = asyncio.ensure_future(
             self.ib.connectAsync(host, port, client_id, timeout=CONNECT_SECONDS, readonly=readonly)
         )

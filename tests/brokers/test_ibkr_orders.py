@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from brokers.base import Recalled
+from brokers.ibkr.days import began
 from tests.brokers.contract import SYMBOL, limit, order
 from tests.brokers.contract_venue import booked
 from tests.brokers.places import Ibkr
 from tests.risk.waiting import eventually
 from tests.venues import tws_messages
-from trading.engine.errors import Rejected
+from trading.engine.errors import Rejected, Transient
 from trading.engine.orders import OrderRecord
 from trading.engine.updates import CashUpdate, OrderUpdate, UpdateKind
+
+DAY = 86_400 * 10**9
 
 
 @pytest.fixture
@@ -26,6 +32,11 @@ def venue(ibkr: Ibkr) -> Ibkr:
 
 def instead_of(old: OrderRecord, price: str, qty: str = "10") -> OrderRecord:
     return limit(price, qty=qty, replaces=old.id)
+
+
+def surely_today() -> int:
+    """A time to have decided on an order at that is after the last midnight anywhere."""
+    return time.time_ns() + 120 * 10**9
 
 
 def traded(updates: list[OrderUpdate]) -> Decimal:
@@ -82,6 +93,7 @@ def test_a_changed_order_is_changed_again_and_found_by_its_last_name(venue: Ibkr
     assert (held.terms.limit_price, held.terms.qty) == (92, 7)
     shown = venue.adapter.query_order(third)
     assert shown is not None and (shown.client_order_id, shown.terms.qty) == (third.client_order_id, 7)
+    venue.adapter.recall([Recalled(first, decided_at=surely_today())])
     assert venue.adapter.query_order(first) is None
 
 
@@ -262,12 +274,82 @@ def test_orders_that_were_filled_while_nobody_listened_are_listed_as_filled_and_
 
 def test_an_order_from_before_that_the_venue_knows_no_longer_is_over(venue: Ibkr):
     one = venue.rest(limit("90"))
-    known = booked(one, venue.hear(lambda heard: True, one))
+    known = replace(booked(one, venue.hear(lambda heard: True, one)), decided_at=surely_today())
     venue.stub.placed.clear()
     venue.go_on(known)
 
     [update] = venue.hear(lambda heard: bool(heard), one)
     assert (update.kind, update.reason) == (UpdateKind.CANCELLED, "ibkr lists it no longer")
+
+
+def test_and_one_of_an_earlier_day_is_left_to_a_person(venue: Ibkr, caplog: pytest.LogCaptureFixture):
+    old, recent = venue.rest(limit("90")), venue.rest(limit("91"))
+    earlier = replace(booked(old, venue.hear(lambda heard: True, old)), decided_at=time.time_ns() - 2 * DAY)
+    today = replace(booked(recent, venue.hear(lambda heard: True, recent)), decided_at=surely_today())
+    venue.stub.placed.clear()
+    venue.go_on(earlier, today)
+    venue.kinds(recent, UpdateKind.CANCELLED)
+
+    assert not venue.hear(lambda heard: True, old)
+    eventually(lambda: f"ibkr lists order {old.id} no longer" in caplog.text)
+    assert caplog.text.count("it stays open in the books") == 1
+    with pytest.raises(Transient, match="may be of an earlier day"):
+        venue.adapter.query_order(earlier.order)
+
+
+@pytest.mark.parametrize("days", [0, 2])
+def test_a_change_of_an_earlier_day_whose_order_is_gone_is_left_to_a_person_too(venue: Ibkr, days: int):
+    old = venue.rest(limit("90"))
+    known = replace(booked(old, venue.hear(lambda heard: True, old)), decided_at=time.time_ns() - 3 * DAY)
+    new = instead_of(old, "91")
+    venue.stub.placed.clear()
+    venue.go_on(known, Recalled(new, decided_at=surely_today() - days * DAY))
+    other = venue.rest(limit("80"))
+    venue.adapter.cancel_order(other)
+    venue.kinds(other, UpdateKind.CANCELLED)
+
+    told = [one.kind for one in venue.hear(lambda heard: True, new)]
+    assert told == ([] if days else [UpdateKind.REJECTED])
+
+
+def test_that_nothing_is_told_of_an_order_proves_nothing_once_its_day_is_over(venue: Ibkr):
+    minutes = 60 * 10**9
+    # It is ten past twelve at night there.
+    now = datetime.now(UTC)
+    venue.stub.zone = timezone(timedelta(minutes=10 - 60 * now.hour - now.minute))
+    before, after, unheard_of = limit("90"), limit("91"), limit("92")
+    venue.go_on(Recalled(before, decided_at=time.time_ns() - 20 * minutes), Recalled(after, decided_at=surely_today()))
+    for one in (before, unheard_of):
+        with pytest.raises(Transient, match="look in TWS or in the account's statement"):
+            venue.adapter.query_order(one)
+    assert venue.adapter.query_order(after) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "since_midnight", "day"),
+    [
+        ("2026-01-15T15:00:00Z", timedelta(hours=15), "2026-01-15T05:00:00Z"),
+        ("2026-01-15T15:00:00Z", timedelta(hours=10), "2026-01-15T05:00:00Z"),
+        ("2026-01-15T17:00:00Z", timedelta(hours=1), "2026-01-15T16:00:00Z"),
+        ("2026-01-15T04:00:00Z", timedelta(hours=23), "2026-01-14T05:00:00Z"),
+        ("2026-01-15T04:00:00Z", timedelta(hours=4), "2026-01-15T00:00:00Z"),
+    ],
+    ids=["gateway in UTC", "in New York", "in Hong Kong", "in New York at night", "in UTC at night"],
+)
+def test_the_day_begins_at_the_later_midnight_of_the_gateways_and_new_yorks(
+    now: str, since_midnight: timedelta, day: str
+):
+    assert began(datetime.fromisoformat(now), since_midnight) == datetime.fromisoformat(day)
+
+
+def test_of_a_gateway_that_does_not_say_what_time_it_is_nothing_proves_anything(venue: Ibkr):
+    one = limit("90")
+    venue.adapter.recall([Recalled(one, decided_at=surely_today())])
+    assert venue.adapter.query_order(one) is None
+    venue.adapter._require()._greeting = b"\0\0\0\x05176\0martian\0"
+
+    with pytest.raises(Transient, match="may be of an earlier day"):
+        venue.adapter.query_order(one)
 
 
 def test_an_outsider_finds_a_changed_order_by_its_terms_with_all_that_the_venue_counts(venue: Ibkr):
@@ -283,6 +365,7 @@ def test_an_outsider_finds_a_changed_order_by_its_terms_with_all_that_the_venue_
     try:
         shown = outsider.query_order(new)
         assert shown is not None and (shown.terms.qty, shown.filled_qty, shown.is_over) == (10, 5, False)
+        outsider.recall([Recalled(never, decided_at=surely_today())])
         assert outsider.query_order(never) is None
     finally:
         outsider.close()

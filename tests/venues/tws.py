@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,6 +48,8 @@ class TwsStub(MarketData, AccountData):
         self.port = 0
         self.commission = Decimal("1.00")
         self.refusal_code = 201
+        #: Of its own clock, which it greets with.
+        self.zone: tzinfo = UTC
         #: Happens right before the next order or change is looked at.
         self.meanwhile: Callable[[], object] | None = None
         self.loop: asyncio.AbstractEventLoop | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from typing import Any, Protocol
 
 from tests.venues.faults import Fault, Faults
@@ -18,6 +18,7 @@ class Gateway(Protocol):
 
     clients: set[Any]
     faults: Faults
+    zone: tzinfo
 
     def hear(self, client: Client, fields: list[str]) -> None: ...
 
@@ -65,7 +66,7 @@ class Client:
         try:
             await self._reader.readexactly(4)
             await self._frame()
-            self.send(VERSION, f"{datetime.now(UTC):%Y%m%d %H:%M:%S} UTC")
+            self.send(VERSION, f"{datetime.now(self.stub.zone):%Y%m%d %H:%M:%S %Z}")
             while True:
                 fields = (await self._frame()).decode().split("\0")[:-1]
                 self.stub.hear(self, fields)
