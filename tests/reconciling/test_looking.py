@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.reconciling.places import silently, venue
+from tests.venues.alpaca import AlpacaStub
+from trading.reconciling import looking
 from trading.reconciling.looking import Looks
 
 
@@ -28,15 +31,15 @@ def listening() -> Any:
 
 
 def test_a_reconnect_is_looked_after_once_updates_flow_again(looked: list[str]) -> None:
-    venue = listening()
-    looks = Looks(venue)
+    door = listening()
+    looks = Looks(door)
 
     async def watch() -> None:
         await looks.look_if_due()
-        venue.connections, venue.updates_healthy = 2, False
+        door.connections, door.updates_healthy = 2, False
         await looks.look_if_due()
         assert len(looked) == 1
-        venue.updates_healthy = True
+        door.updates_healthy = True
         await looks.look_if_due()
         await looks.look_if_due()
 
@@ -48,13 +51,13 @@ def test_a_reconnect_is_looked_after_once_updates_flow_again(looked: list[str]) 
 def test_a_reconnect_amid_the_look_of_another_session_is_looked_after_when_that_is_over(
     looked: list[str], monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
-    venue = listening()
-    looks, other = Looks(venue), Looks(listening())
+    door = listening()
+    looks, other = Looks(door), Looks(listening())
 
     async def watch() -> None:
         slow = asyncio.create_task(other.look_if_due())
         await begun.wait()
-        venue.connections = 2
+        door.connections = 2
         await looks.look_if_due()
         assert not looked
         done.set()
@@ -71,3 +74,30 @@ def test_a_reconnect_amid_the_look_of_another_session_is_looked_after_when_that_
     monkeypatch.setattr(other, "look", slowly)
     asyncio.run(watch())
     assert len(looked) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_two_sessions_see_at_once_is_not_before_a_person_until_it_has_stayed(
+    stub: AlpacaStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "AGAIN_SECONDS", 1.0)
+    door = venue(stub)
+    one, other = Looks(door), Looks(door)
+
+    async def look_often() -> None:
+        await one.begin()
+        await asyncio.to_thread(silently, stub, 5)
+        for looks in (one, other):
+            settled = await looks.look()
+            assert settled.found and not settled.opened
+        await asyncio.sleep(looking.AGAIN_SECONDS)
+        assert (await other.look()).opened
+
+    async def connected() -> None:
+        await door.connect_async()
+        try:
+            await look_often()
+        finally:
+            await door.close_async()
+
+    asyncio.run(connected())

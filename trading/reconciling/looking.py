@@ -28,8 +28,8 @@ from trading.reconciling.settling import Key, Settled, settle
 
 log = logging.getLogger(__name__)
 
-#: From one whole look to the next, and while something does not agree; to the second look at what was found; and to the
-#: next try where it failed.
+#: From one whole look to the next, and while something does not agree; from the first look at what was found to the one
+#: that puts it before a person; and to the next try where it failed.
 EVERY_SECONDS: Final = 60.0
 STANDING_SECONDS: Final = 15.0
 AGAIN_SECONDS: Final = 3.0
@@ -49,13 +49,14 @@ FAILURES: Final = (VenueError, TimeoutError, OSError, psycopg.Error)
 class _Account:
     """What this process knows of its looks at an account: when it looked last and is to look next, and what was found.
 
-    ``news`` is whether what was found has changed since the look before.
+    ``seen`` is what did not agree at the last look: its amount, and since when each look has found it with that amount.
+    ``news`` is whether some of it is too new to be before a person.
     """
 
     due: float = 0.0
     looked_at: float = 0.0
     busy: bool = False
-    before: dict[Key, Decimal] = field(default_factory=dict)
+    seen: dict[Key, tuple[Decimal, float]] = field(default_factory=dict)
     news: bool = False
     trouble: str = ""
 
@@ -124,7 +125,7 @@ class Looks:
             await self.look()
             if account.news:
                 self.soon()
-            elif account.before:
+            elif account.seen:
                 # What was only late to be told holds orders back no longer than it must.
                 account.due = min(account.due, account.looked_at + STANDING_SECONDS)
         except FAILURES as error:
@@ -136,17 +137,24 @@ class Looks:
 
     async def look(self, *, may_begin: bool = False) -> Settled:
         """One whole look; raises one of `FAILURES`, having changed nothing."""
-        loop = asyncio.get_running_loop()
+        loop, account = asyncio.get_running_loop(), self._account
+        asked_at = time.monotonic()
         since, waiting = await loop.run_in_executor(threads, self._known)
         shown, gone = await self._shown(since, waiting, steady=may_begin)
-        account = self._account
-        settled = await loop.run_in_executor(threads, self._settle, shown, account.before, gone, may_begin)
+        shown_at = time.monotonic()
+        # Looks of several sessions may come at once: what both of them see may still be on its way to either side.
+        before = {key: amount for key, (amount, at) in account.seen.items() if asked_at - at >= AGAIN_SECONDS}
+        settled = await loop.run_in_executor(threads, self._settle, shown, before, gone, may_begin)
         account.looked_at, account.trouble = time.monotonic(), ""
-        account.news = any(account.before.get(one.key) != one.amount for one in settled.found)
-        account.before = settled.amounts
+        account.news = any(before.get(one.key) != one.amount for one in settled.found)
+        account.seen = {one.key: (one.amount, self._seen_since(one, shown_at)) for one in settled.found}
         for one in settled.opened:
             _tell(self._name, one)
         return settled
+
+    def _seen_since(self, one: Found, now: float) -> float:
+        amount, at = self._account.seen.get(one.key, (None, now))
+        return at if amount == one.amount else now
 
     def _known(self) -> tuple[int, list[VenueOrder]]:
         """From when orders are to be listed, and the orders of others that could still trade."""

@@ -15,15 +15,16 @@ from trading.engine.effects import Effect
 from trading.engine.engine import Engine
 from trading.engine.orders import OrderRecord
 from trading.engine.updates import CashUpdate, ExternalOrder, OrderUpdate, UpdateKind, VenueUpdate
-from trading.reconciling.looking import FAILURES, Looks, threads
+from trading.reconciling.looking import AGAIN_SECONDS, FAILURES, Looks, threads
 from trading.reconciling.resolving import ASK_SECONDS, Doubts, persistently, recalled
 from trading.tickers import ticker_of
 
 log = logging.getLogger(__name__)
 
-#: At its end a session looks again, so often and after so long, for what may be news on its way.
+#: At its end a session looks again, so often and after so long, for what may be news on its way; nobody may look after
+#: it, so the last look is late enough to put what stays before a person.
 _LAST_LOOKS: Final = 4
-_LAST_PAUSE: Final = 0.5
+_LAST_PAUSE: Final = AGAIN_SECONDS / (_LAST_LOOKS - 1)
 
 
 class Reconciliation:
