@@ -374,6 +374,16 @@ def test_what_was_filled_before_its_owner_could_say_that_it_sent_it_is_booked(ho
     assert ledger.verify(run.pk).ok
 
 
+def test_an_order_that_the_venues_list_of_open_orders_leaves_out_is_withdrawn_too(house, market, monkeypatch):
+    monkeypatch.setattr(AlpacaBrokerage, "query_open_orders", lambda venue: [])
+    run = left_behind(market)
+    with pytest.raises(NotEmpty):
+        swept()
+    swept()
+    assert run.orders.get().status == "cancelled"
+    assert all(order.status == "canceled" for order in market.stub.book.orders.values())
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_what_a_run_leaves_open_when_its_owner_is_lost_is_withdrawn(house, market, tmp_path, known):
     run = left_behind(market, known=known)

@@ -69,7 +69,8 @@ def take_over(run_id: UUID, status: str) -> Lease | None:
 
 
 def book(lease: Lease, venue: IBrokerage | None, reason: str) -> list[str]:
-    """Write what the venue says of the run's open orders, and, unless it had ended, end the run as killed.
+    """Write what the venue says of the run's open orders, and, unless it had ended, end the run as killed. What it
+    says is open still is withdrawn once more.
 
     ``venue`` is None where it is gone with its session. The ids of the orders whose fate the venue does not tell, which
     stay open in the ledger.
@@ -125,6 +126,10 @@ def _updates(run: Run, state: RunState, venue: IBrokerage | None) -> Iterator[Or
             log.warning("what became of order %s is not known: %s", order.id, error)
             continue
         if shown is not None:
+            if not shown.is_over:
+                # A venue's list of what is open need not have all that it tells of when asked by name.
+                with suppress(VenueError):
+                    venue.withdraw(shown)
             taken[order.replaces] = shown.venue_order_id
             sightings.know(shown.venue_order_id, *_booked(run, order, shown))
             yield from sightings.take(shown, order.client_order_id)
