@@ -127,6 +127,10 @@ def test_what_a_changed_order_has_filled_is_booked_once_after_its_owner_was_lost
             facts = {"state": UpdateKind.ACCEPTED, "terms": terms, "time": 1, "avg_price": Decimal(90)}
             return VenueOrder(client_order_id=old.id, venue_order_id="v-1", filled_qty=Decimal(1), **facts)
 
+        def withdraw(self, shown):
+            withdrawn.append(shown.venue_order_id)
+
+    withdrawn = []
     run, lease = new_run()
     engine, old, by = changed_in_its_place(run)
     ledger.append_now(run.pk, engine.records, token=lease.token)
@@ -136,7 +140,7 @@ def test_what_a_changed_order_has_filled_is_booked_once_after_its_owner_was_lost
         old.id: ("replaced", 0),
         by.id: ("partially_filled", 1),
     }
-    assert in_doubt == [by.id]
+    assert (in_doubt, withdrawn) == ([by.id], ["v-1"])
 
 
 def test_an_order_whose_place_was_taken_by_one_of_which_nobody_heard_is_recalled_with_it():
